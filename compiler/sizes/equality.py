@@ -1,0 +1,61 @@
+"""Whether two sizes are the same for every assignment, for none, or neither provably."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import lru_cache
+from math import gcd
+
+from .atoms import is_integral
+from .cases import arms, by_residue
+from .limits import SizeTooLarge
+from .poly import atoms_of
+from .prove import positive
+from .size import Size, as_size, fraction
+
+_FUEL = 3
+
+
+def equal(a: Size | int | Fraction, b: Size | int | Fraction) -> bool | None:
+    """True: proved equal. False: proved different for all positive integer symbols. None: it depends, or it cannot tell."""
+    left, right = as_size(a), as_size(b)
+    if left == right:
+        return True
+    try:
+        return _is_zero(left - right, _FUEL)
+    except SizeTooLarge:
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _is_zero(size: Size, fuel: int) -> bool | None:
+    number = size.constant()
+    if number is not None:
+        return number == 0
+    top, _ = fraction(size)
+    if not top.terms:
+        return True
+    if positive(top) or positive(-top) or _misses_zero(top):
+        return False
+    return _by_cases(top, fuel - 1) if fuel else None
+
+
+def _misses_zero(size: Size) -> bool:
+    """Whether the constant is no multiple of what all other terms are multiples of, as in `2*N + 1`."""
+    others = [value.numerator for factor, value in size.terms if factor]
+    if not all(value.denominator == 1 and is_integral(factor) for factor, value in size.terms if factor):
+        return False
+    return dict(size.terms).get((), Fraction(0)) % gcd(*others) != 0
+
+
+def _by_cases(size: Size, fuel: int) -> bool | None:
+    choices = [atom for atom in atoms_of(dict(size.terms)) if atom.kind in ("max", "min", "abs")]
+    cases = arms(size, choices[0]) if choices else by_residue(size)
+    if not cases:
+        return None
+    verdicts: set[bool | None] = set()
+    for case in cases:
+        verdicts.add(_is_zero(case, fuel))
+        if None in verdicts or len(verdicts) > 1:
+            return None
+    return verdicts.pop()

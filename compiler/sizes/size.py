@@ -1,0 +1,234 @@
+"""`Size`: an exact rational expression over positive integer unknowns, always in normal form.
+
+The normal form is a sum of monomials with exact coefficients. Exponents may be negative, so that `D/heads*heads` is `D` again;
+what is not a monomial (floor, max, a sum in a denominator) is an atom inside one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from math import lcm
+
+from .atoms import Atom, inverse, order
+from .limits import MAX_BITS, MAX_EXPONENT, MAX_TERMS, SizeTooLarge, check_number
+from .poly import Poly, add, cancel, content, exact_quotient, lowest, multiply, shift
+
+
+class Size:
+    """The size of an axis. Immutable; equal normal forms are `==` and hash alike, and a constant equals its number.
+
+    Symbols stand for positive integers; every simplification is true for those only. Arithmetic takes Size, int and Fraction,
+    raises ZeroDivisionError on division by the constant 0, and SizeTooLarge when an expression outgrows the limits.
+    """
+
+    __slots__ = ("_hash", "_key", "depth", "terms")
+
+    terms: tuple[tuple[tuple[tuple[Atom, int], ...], Fraction], ...]
+    depth: int
+
+    def __init__(self, poly: Poly) -> None:
+        """For this package: use `Size.of` and `Size.symbol`."""
+        if any(atom.kind == "quotient" for factor in poly for atom, _ in factor):
+            poly = cancel(poly)
+        if len(poly) > MAX_TERMS:
+            raise SizeTooLarge("a size expression has more than 200 terms")
+        for factor, value in poly.items():
+            check_number(value)
+            if any(abs(exponent) > MAX_EXPONENT for _, exponent in factor):
+                raise SizeTooLarge("a power in a size expression is over 64")
+        self.terms = tuple(sorted(poly.items(), key=lambda item: order(item[0]))) if len(poly) > 1 else tuple(poly.items())
+        self.depth = max((atom.depth for factor in poly for atom, _ in factor), default=0)
+        self._key: str | None = None
+        number = self.constant()
+        self._hash = hash(self.terms) if number is None else hash(number)
+
+    @staticmethod
+    def of(value: int | Fraction) -> Size:
+        """The constant."""
+        return Size({(): Fraction(value)} if value else {})
+
+    @staticmethod
+    def symbol(name: str) -> Size:
+        """A positive integer unknown: an axis size or an integer parameter."""
+        return Size({((Atom("symbol", name), 1),): Fraction(1)})
+
+    def __reduce__(self) -> tuple[type[Size], tuple[Poly]]:
+        return Size, (dict(self.terms),)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Size):
+            return self is other or (self._hash == other._hash and self.terms == other.terms)
+        if isinstance(other, (int, Fraction)):
+            return self.constant() == other
+        return NotImplemented
+
+    @property
+    def key(self) -> str:
+        """An unambiguous text of the normal form, for sorting."""
+        if self._key is None:
+            parts = ("*".join([str(value), *(f"{atom.key}^{e}" for atom, e in factor)]) for factor, value in self.terms)
+            self._key = "+".join(parts)
+        return self._key
+
+    def __add__(self, other: Size | int | Fraction) -> Size:
+        return Size(add(dict(self.terms), dict(as_size(other).terms)))
+
+    def __sub__(self, other: Size | int | Fraction) -> Size:
+        return Size(add(dict(self.terms), dict(as_size(other).terms), -1))
+
+    def __mul__(self, other: Size | int | Fraction) -> Size:
+        return Size(multiply(dict(self.terms), dict(as_size(other).terms)))
+
+    def __truediv__(self, other: Size | int | Fraction) -> Size:
+        return _divide(self, as_size(other))
+
+    def __floordiv__(self, other: Size | int | Fraction) -> Size:
+        from .functions import floor
+
+        return floor(self / other)
+
+    def __mod__(self, other: Size | int | Fraction) -> Size:
+        return self - (self // other) * other
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __rsub__(self, other: int | Fraction) -> Size:
+        return as_size(other) - self
+
+    def __rtruediv__(self, other: int | Fraction) -> Size:
+        return as_size(other) / self
+
+    def __rfloordiv__(self, other: int | Fraction) -> Size:
+        return as_size(other) // self
+
+    def __rmod__(self, other: int | Fraction) -> Size:
+        return as_size(other) % self
+
+    def __neg__(self) -> Size:
+        return Size({factor: -value for factor, value in self.terms})
+
+    def __pow__(self, exponent: int) -> Size:
+        return _power(self, exponent)
+
+    def free(self) -> frozenset[str]:
+        """The names of the symbols inside."""
+        names: set[str] = set()
+        for factor, _ in self.terms:
+            for atom, _ in factor:
+                names.update({atom.name} if atom.kind == "symbol" else (n for arg in atom.args for n in arg.free()))
+        return frozenset(names)
+
+    def constant(self) -> Fraction | None:
+        """The number, when there is no symbol inside."""
+        if not self.terms:
+            return Fraction(0)
+        return self.terms[0][1] if len(self.terms) == 1 and not self.terms[0][0] else None
+
+    def integer(self) -> int | None:
+        """The number, when there is no symbol inside and it is an integer."""
+        value = self.constant()
+        return value.numerator if value is not None and value.denominator == 1 else None
+
+    def substitute(self, values: Mapping[str, Size | int]) -> Size:
+        """The expression with symbols replaced; each value must stand for a positive integer. Others stay as they are."""
+        from .values import substitute
+
+        return substitute(self, values)
+
+    def evaluate(self, values: Mapping[str, int]) -> Fraction:
+        """The exact value. KeyError for a missing symbol, ZeroDivisionError, ValueError for a logarithm that is no integer."""
+        from .values import evaluate
+
+        return evaluate(self, values)
+
+    def is_integer(self) -> bool | None:
+        """True: an integer for every positive integer assignment. False: for none. None: depends, or cannot tell."""
+        from .integral import is_integer
+
+        return is_integer(self)
+
+    def __str__(self) -> str:
+        from .text import readable
+
+        return readable(self)
+
+    def __repr__(self) -> str:
+        return f"Size({self})"
+
+    def python(self, name: Callable[[str], str], *, inner: bool = False) -> str:
+        """Python source text of the integer value, each symbol through `name`; with `inner`, ready to stand inside arithmetic.
+
+        Exact division becomes `//` over one common denominator, so the text is right whenever the value is an integer.
+        """
+        from .source import source
+
+        return source(self, name, inner)
+
+
+def as_size(value: Size | int | Fraction) -> Size:
+    """The size itself, or the constant."""
+    return value if isinstance(value, Size) else Size.of(value)
+
+
+def of_atom(atom: Atom, exponent: int = 1) -> Size:
+    """The atom as a size."""
+    return Size({((atom, exponent),): Fraction(1)})
+
+
+def fraction(size: Size) -> tuple[Size, Size]:
+    """Numerator and denominator: integer coefficients and no negative exponents in either, up to what is inside atoms."""
+    bottom = denominator([size])
+    return size * bottom, bottom
+
+
+def denominator(sizes: list[Size]) -> Size:
+    """One common denominator of all: a positive integer times powers of atoms and of quotient sums."""
+    factors = [factor for size in sizes for factor, _ in size.terms]
+    scale = lcm(*(value.denominator for size in sizes for _, value in size.terms))
+    result = Size.of(scale)
+    lows: dict[Atom, int] = {}
+    for atom, exponent in (power for factor in factors for power in factor):
+        lows[atom] = min(lows.get(atom, 0), exponent)
+    for atom, low in lows.items():
+        base = atom.args[0] if atom.kind == "quotient" else of_atom(atom)
+        result = result * base**-low
+    return result
+
+
+def _divide(top: Size, bottom: Size) -> Size:
+    if not bottom.terms:
+        raise ZeroDivisionError("a size is divided by zero")
+    if any(atom.kind == "quotient" for factor, _ in bottom.terms for atom, _ in factor):
+        upper, lower = fraction(bottom)
+        return _divide(top * lower, upper)
+    poly = dict(bottom.terms)
+    low, scale = lowest(poly), content(poly)
+    if bottom.terms[0][1] < 0:
+        scale = -scale
+    base = Size({factor: value / scale for factor, value in shift(dict(top.terms), inverse(low)).items()})
+    core = Size({factor: value / scale for factor, value in shift(poly, inverse(low)).items()})
+    if core == 1 or not base.terms:
+        return base
+    whole = exact_quotient(dict(base.terms), dict(core.terms))
+    return Size(whole) if whole is not None else base * of_atom(Atom("quotient", args=(core,)), -1)
+
+
+def _power(base: Size, exponent: int) -> Size:
+    if exponent < 0:
+        return 1 / _power(base, -exponent)
+    number = base.constant()
+    if number is not None:
+        if exponent > MAX_BITS and abs(number) not in (0, 1):
+            raise SizeTooLarge("a power in a size expression is too large")
+        return Size.of(number**exponent)
+    if exponent > MAX_EXPONENT:
+        raise SizeTooLarge("a power in a size expression is over 64")
+    result = Size.of(1)
+    for _ in range(exponent):
+        result = result * base
+    return result
