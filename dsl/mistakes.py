@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from .diagnostics import Diagnostic
+from .source import Span
 from .tokens import KEYWORDS, Word
 
 _CLOSING = frozenset(["RPAR", "RSQB", "RBRACE"])
@@ -69,6 +70,13 @@ class Place:
                 if current.type in ("COMMA", "END", "ASSIGN"):
                     return
                 yield current
+
+    def whole(self) -> Span:
+        """From the first token of the statement to the end of its line."""
+        position = self.index
+        while position + 1 < len(self.tokens) and self.tokens[position].type not in ("END", "LBRACE"):
+            position += 1
+        return self.first.span.to(self.tokens[max(position - 1, self.start)].span)
 
     def opener(self) -> int | None:
         """The position of the bracket that is open here."""
@@ -181,7 +189,7 @@ def _useless_statement(place: Place) -> Diagnostic | None:
     if place.first.type == "NAME" and place.token.type not in {"LPAR", "PIPE", "END", "STAR", "DIVIDE", "POWER", "PLUS", "MINUS", "AS"}:
         return None
     found = Diagnostic(
-        "E0017", "a statement gives a name to a value", place.first.span.to(place.token.span), "this value is used nowhere",
+        "E0017", "a statement gives a name to a value", place.whole(), "this value is used nowhere",
         help="write `y = ...`, or `return ...`",
     )  # fmt: skip
     return found if "BLOCK" not in place.expected else None
