@@ -67,7 +67,7 @@ class Layout:
         while self._frames:
             self._unclosed(self._frames[-1].opener, None)
             self._close_all(len(self._frames), len(self.source.text))
-        self._end(len(self.source.text))
+        self._end(self.output[-1].span.end if self.output else 0)
 
     # ------------------------------------------------------------ where statements end
 

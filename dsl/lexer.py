@@ -132,6 +132,11 @@ class Lexer:
         self._add(OPERATORS[text], text, span)
 
     def _foreign(self, text: str, span: Span) -> None:
+        if text == "*=" and [w.type for w in self.words[-2:]] == ["COLON", "NAME"]:
+            # `depths: int*=[3, 4]`
+            self._add("STAR", "*", Span(self.source, span.start, span.start + 1))
+            self._add("ASSIGN", "=", Span(self.source, span.start + 1, span.end))
+            return
         kind, right = _FOREIGN[text]
         self._wrong("E0014", f"`{text}` is not an operator here", span, f"write `{right}`")
         self._add(kind, right, span)

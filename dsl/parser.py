@@ -6,6 +6,7 @@ message and every statement gets its chance.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import replace
 from threading import Lock
 from typing import Any
@@ -109,8 +110,7 @@ class _Run:
             try:
                 self._parser.feed_token(token)
             except UnexpectedToken:
-                expected = frozenset(self._parser.accepts())
-                index = self._recover(index, explain(Place(self.tokens, index, self._marks[-1][0], expected)))
+                index = self._recover(index, self._explain(index))
             except Fault as fault:
                 index = self._recover(index, fault.diagnostic)
             else:
@@ -121,6 +121,13 @@ class _Run:
             fresh = index < len(self.tokens) and self.tokens[index].type not in ("LBRACE", "RBRACE")
         file: File = self._parser.feed_token(mark("$END", self.source, len(self.source.text)))
         return file
+
+    def _explain(self, index: int) -> Diagnostic | None:
+        """The message for a token that does not fit; none where there are enough already, for it takes a while to find."""
+        if len(self.diagnostics) > limits.DIAGNOSTICS:
+            return None
+        expected = frozenset(self._parser.accepts())
+        return explain(Place(self.tokens, index, self._marks[-1][0], expected))
 
     def _track(self, kind: str) -> None:
         if kind == "LBRACE":
@@ -140,13 +147,14 @@ class _Run:
 
     # ------------------------------------------------------------ after a mistake
 
-    def _recover(self, index: int, found: Diagnostic) -> int:
+    def _recover(self, index: int, found: Diagnostic | None) -> int:
         """Give up the statement around `index`; returns where to go on."""
         start = self._marks[-1][0]
         resume = self._resume(start, index)
         low, high = self.tokens[start].span.start, self.tokens[min(resume, len(self.tokens) - 1)].span.end
         # What is already known to be wrong in this statement most likely caused this too.
-        if not any(low <= offset <= high for offset in self.touched):
+        first = bisect_left(self.touched, low)
+        if found is not None and (first == len(self.touched) or self.touched[first] > high):
             self.diagnostics.append(found)
         self._restore()
         if resume < len(self.tokens) and self.tokens[resume].type == "LBRACE":
