@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from .size import Size
 
 # "quotient" stands for a sum that something is divided by; it only ever has negative powers.
-# "ceil" exists for printing alone: the normal form writes every ceil as a floor.
-Kind = Literal["symbol", "floor", "ceil", "max", "min", "abs", "log2", "floor_log2", "quotient"]
+# "ceil" and "mod" exist for printing alone: the normal form writes both with floors.
+Kind = Literal["symbol", "floor", "ceil", "mod", "max", "min", "abs", "log2", "floor_log2", "quotient"]
 
-_INTEGRAL = frozenset({"symbol", "floor", "ceil", "floor_log2"})
+_INTEGRAL = frozenset({"symbol", "floor", "ceil", "mod", "floor_log2"})
 
 
 class Atom:

@@ -6,9 +6,8 @@ from itertools import product
 from math import lcm
 
 from .atoms import Atom, is_integral
+from .poly import Poly, exponent_of
 from .size import Size, fraction, of_atom
-
-_MOST_CASES = 128
 
 
 def arms(size: Size, atom: Atom) -> list[Size]:
@@ -27,6 +26,18 @@ def replace_atom(size: Size, atom: Atom, value: Size) -> Size:
     return total
 
 
+def cofactor(size: Size, atom: Atom) -> Size | None:
+    """What the atom is multiplied by, when it only occurs to the first power."""
+    found: Poly = {}
+    for factor, value in size.terms:
+        exponent = exponent_of(factor, atom)
+        if exponent not in (0, 1):
+            return None
+        if exponent:
+            found[tuple(power for power in factor if power[0] != atom)] = value
+    return Size(found)
+
+
 def step(size: Size) -> Size:
     """How far apart the values of the size are at least: `1/k` for an integer over k, else 0."""
     top, bottom = fraction(size)
@@ -34,8 +45,8 @@ def step(size: Size) -> Size:
     return 1 / bottom if known else Size.of(0)
 
 
-def by_residue(size: Size) -> list[Size] | None:
-    """One case for each residue of the symbols that stand under floors with constant divisors; None when there are too many.
+def by_residue(size: Size, most: int) -> list[Size] | None:
+    """One case for each residue of the symbols that stand under floors with constant divisors; None when there are none or over `most`.
 
     In the case of residue r modulo k a symbol N is `k*N + r - k` for r in 1..k, so that N counts from 1 again.
     """
@@ -44,7 +55,7 @@ def by_residue(size: Size) -> list[Size] | None:
     count = 1
     for modulus in moduli.values():
         count *= modulus
-    if not moduli or count > _MOST_CASES:
+    if not moduli or count > most:
         return None
     names = sorted(moduli)
     return [

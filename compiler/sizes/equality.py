@@ -10,10 +10,8 @@ from .atoms import is_integral
 from .cases import arms, by_residue
 from .limits import SizeTooLarge
 from .poly import atoms_of
-from .prove import positive
+from .prove import FULL_EFFORT, positive
 from .size import Size, as_size, fraction
-
-_FUEL = 3
 
 
 def equal(a: Size | int | Fraction, b: Size | int | Fraction) -> bool | None:
@@ -22,8 +20,8 @@ def equal(a: Size | int | Fraction, b: Size | int | Fraction) -> bool | None:
     if left == right:
         return True
     try:
-        return _is_zero(left - right, _FUEL)
-    except SizeTooLarge:
+        return _is_zero(left - right, FULL_EFFORT)
+    except (SizeTooLarge, ZeroDivisionError):  # Zero: one of the cases is undefined.
         return None
 
 
@@ -35,9 +33,9 @@ def _is_zero(size: Size, fuel: int) -> bool | None:
     top, _ = fraction(size)
     if not top.terms:
         return True
-    if positive(top) or positive(-top) or _misses_zero(top):
+    if positive(top, fuel) or positive(-top, fuel) or _misses_zero(top):
         return False
-    return _by_cases(top, fuel - 1) if fuel else None
+    return _by_cases(top, fuel)
 
 
 def _misses_zero(size: Size) -> bool:
@@ -50,12 +48,12 @@ def _misses_zero(size: Size) -> bool:
 
 def _by_cases(size: Size, fuel: int) -> bool | None:
     choices = [atom for atom in atoms_of(dict(size.terms)) if atom.kind in ("max", "min", "abs")]
-    cases = arms(size, choices[0]) if choices else by_residue(size)
-    if not cases:
+    cases = arms(size, choices[0]) if choices else by_residue(size, fuel // 2)
+    if not cases or fuel < len(cases):
         return None
     verdicts: set[bool | None] = set()
     for case in cases:
-        verdicts.add(_is_zero(case, fuel))
+        verdicts.add(_is_zero(case, fuel // len(cases)))
         if None in verdicts or len(verdicts) > 1:
             return None
     return verdicts.pop()

@@ -28,10 +28,11 @@ def floor(x: Size | int | Fraction) -> Size:
         return Size.of(number.numerator // number.denominator)
     if size.is_integer():
         return size
+    sure, size = _integer_terms(size)
     if all(value < 0 for factor, value in size.terms if factor) and over_integers(size):
-        return -ceil(-size)
+        return sure - ceil(-size)
     whole, rest = whole_part(size)
-    rest = _round_constant(rest)
+    whole, rest = whole + sure, _round_constant(rest)
     number = rest.constant()
     if number is not None:
         return whole + number.numerator // number.denominator
@@ -53,11 +54,20 @@ def ceil(x: Size | int | Fraction) -> Size:
     return -floor(-size)
 
 
+def _integer_terms(size: Size) -> tuple[Size, Size]:
+    """The terms that are integers as they stand, and the others."""
+    sure = {factor: value for factor, value in size.terms if value.denominator == 1 and is_integral(factor)}
+    return Size(sure), Size({factor: value for factor, value in size.terms if factor not in sure})
+
+
 def over_integers(size: Size) -> bool:
     """Whether the size is an integer over a denominator that is a positive integer."""
     from .prove import positive
 
-    top, bottom = fraction(size)
+    try:
+        top, bottom = fraction(size)
+    except SizeTooLarge:
+        return False
     return all(is_integral(factor) for factor, _ in top.terms if factor) and bottom.is_integer() is True and positive(bottom)
 
 
@@ -104,16 +114,16 @@ def _flatten(rest: Size) -> Size | None:
 
 def maximum(*xs: Size | int | Fraction) -> Size:
     """The largest. ValueError without arguments."""
-    from .prove import at_least
+    from .prove import SMALL_EFFORT, at_least
 
-    return _extreme("max", [as_size(x) for x in xs], lambda a, b: at_least(a, b) is True)
+    return _extreme("max", [as_size(x) for x in xs], lambda a, b: at_least(a, b, effort=SMALL_EFFORT) is True)
 
 
 def minimum(*xs: Size | int | Fraction) -> Size:
     """The smallest. ValueError without arguments."""
-    from .prove import at_least
+    from .prove import SMALL_EFFORT, at_least
 
-    return _extreme("min", [as_size(x) for x in xs], lambda a, b: at_least(b, a) is True)
+    return _extreme("min", [as_size(x) for x in xs], lambda a, b: at_least(b, a, effort=SMALL_EFFORT) is True)
 
 
 def _extreme(kind: str, sizes: list[Size], beats: Callable[[Size, Size], bool]) -> Size:
@@ -131,7 +141,7 @@ def _extreme(kind: str, sizes: list[Size], beats: Callable[[Size, Size], bool]) 
         return kept[0]
     if len(kept) > MAX_CHOICES:
         raise SizeTooLarge("a max or min of sizes has too many arguments")
-    return of_atom(Atom("max" if kind == "max" else "min", args=tuple(sorted(kept, key=lambda size: size.key))))
+    return of_atom(Atom("max" if kind == "max" else "min", args=tuple(sorted(kept, key=lambda size: (size.constant() is not None, size.key)))))
 
 
 def absolute(x: Size | int | Fraction) -> Size:

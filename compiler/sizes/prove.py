@@ -11,12 +11,14 @@ from fractions import Fraction
 from functools import lru_cache
 
 from .atoms import Atom
-from .cases import arms, by_residue, step
+from .cases import arms, by_residue, cofactor, step
 from .limits import SizeTooLarge
-from .poly import Poly, add, atoms_of, exponent_of, multiply
+from .poly import Poly, add, atoms_of, multiply
 from .size import Size, as_size, fraction
 
-_FUEL = 4
+# Work a question may cost; cases share it evenly, so that answers never depend on what was asked before.
+FULL_EFFORT = 256
+SMALL_EFFORT = 16
 
 
 @lru_cache(maxsize=4096)
@@ -84,16 +86,16 @@ def _shifted(poly: Poly) -> Poly | None:
     return total
 
 
-def positive(size: Size) -> bool:
+def positive(size: Size, effort: int = SMALL_EFFORT) -> bool:
     """Whether the size is proved to be above zero."""
-    return nonnegative(size, strict=True)
+    return nonnegative(size, strict=True, effort=effort)
 
 
-def nonnegative(size: Size, *, strict: bool = False) -> bool:
+def nonnegative(size: Size, *, strict: bool = False, effort: int = SMALL_EFFORT) -> bool:
     """Whether the size is proved to be at least zero, or above it."""
     try:
-        return _nonnegative(size, strict, _FUEL)
-    except SizeTooLarge:
+        return _nonnegative(size, strict, effort)
+    except (SizeTooLarge, ZeroDivisionError):  # Zero: one of the cases is undefined.
         return False
 
 
@@ -105,7 +107,7 @@ def _nonnegative(size: Size, strict: bool, fuel: int) -> bool:
     if fuel == 0:
         return False
     top, bottom = fraction(size)
-    if bottom.constant() is None and not _positive_product(bottom, fuel - 1):
+    if bottom.constant() is None and not _positive_product(bottom, fuel // 4):
         return False
     shifted = _shifted(dict(top.terms))
     if shifted is not None and all(value >= 0 for value in shifted.values()) and (not strict or () in shifted):
@@ -124,9 +126,10 @@ def _by_arms(size: Size, strict: bool, fuel: int) -> bool:
     for atom in atoms_of(dict(size.terms)):
         if atom.kind not in ("max", "min", "abs"):
             continue
-        proofs = (_nonnegative(case, strict, fuel - 1) for case in arms(size, atom))
-        side = _cofactor(size, atom)
-        if side is not None and _nonnegative(-side if atom.kind == "min" else side, False, fuel - 1):
+        values = arms(size, atom)
+        proofs = (_nonnegative(case, strict, fuel // len(values)) for case in values)
+        side = cofactor(size, atom)
+        if side is not None and _nonnegative(-side if atom.kind == "min" else side, False, fuel // 4):
             return any(proofs)
         return all(proofs)
     return False
@@ -135,40 +138,28 @@ def _by_arms(size: Size, strict: bool, fuel: int) -> bool:
 def _by_floors(size: Size, strict: bool, fuel: int) -> bool:
     """Replace a floor by the bound on the side that its cofactor needs."""
     for atom in atoms_of(dict(size.terms)):
-        side = _cofactor(size, atom) if atom.kind == "floor" else None
+        side = cofactor(size, atom) if atom.kind == "floor" else None
         if side is None:
             continue
         rest = size - side * Size({((atom, 1),): Fraction(1)})
-        if _nonnegative(side, False, fuel - 1):
-            return _nonnegative(rest + side * (atom.args[0] - 1 + step(atom.args[0])), strict, fuel - 1)
-        if _nonnegative(-side, False, fuel - 1):
-            return _nonnegative(rest + side * atom.args[0], strict, fuel - 1)
+        if _nonnegative(side, False, fuel // 4):
+            return _nonnegative(rest + side * (atom.args[0] - 1 + step(atom.args[0])), strict, fuel // 2)
+        if _nonnegative(-side, False, fuel // 4):
+            return _nonnegative(rest + side * atom.args[0], strict, fuel // 2)
     return False
 
 
-def _cofactor(size: Size, atom: Atom) -> Size | None:
-    """What the atom is multiplied by, when it only occurs to the first power."""
-    found: Poly = {}
-    for factor, value in size.terms:
-        exponent = exponent_of(factor, atom)
-        if exponent not in (0, 1):
-            return None
-        if exponent:
-            found[tuple(power for power in factor if power[0] != atom)] = value
-    return Size(found)
-
-
 def _by_residues(size: Size, strict: bool, fuel: int) -> bool:
-    cases = by_residue(size)
-    return cases is not None and all(_nonnegative(case, strict, fuel - 1) for case in cases)
+    cases = by_residue(size, fuel // 2)
+    return cases is not None and all(_nonnegative(case, strict, fuel // len(cases)) for case in cases)
 
 
-def at_least(a: Size | int | Fraction, b: Size | int | Fraction) -> bool | None:
+def at_least(a: Size | int | Fraction, b: Size | int | Fraction, *, effort: int = FULL_EFFORT) -> bool | None:
     """Whether `a >= b`: always, never, or cannot tell (also where it depends on the symbols)."""
     try:
         gap = as_size(a) - as_size(b)
     except SizeTooLarge:
         return None
-    if nonnegative(gap):
+    if nonnegative(gap, effort=effort):
         return True
-    return False if nonnegative(-gap, strict=True) else None
+    return False if nonnegative(-gap, strict=True, effort=effort) else None

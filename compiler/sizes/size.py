@@ -70,7 +70,7 @@ class Size:
     def key(self) -> str:
         """An unambiguous text of the normal form, for sorting."""
         if self._key is None:
-            parts = ("*".join([str(value), *(f"{atom.key}^{e}" for atom, e in factor)]) for factor, value in self.terms)
+            parts = ("*".join([*(f"{atom.key}^{e}" for atom, e in factor), str(value)]) for factor, value in self.terms)
             self._key = "+".join(parts)
         return self._key
 

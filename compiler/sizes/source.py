@@ -6,29 +6,34 @@ from collections.abc import Callable
 
 from .atoms import Atom, Monomial
 from .cases import replace_atom
+from .functions import single
 from .poly import atoms_of
 from .prove import at_least, positive
 from .size import Size, denominator, fraction
-from .text import with_ceils
+from .text import as_written
 from .values import rebuild
 
 Name = Callable[[str], str]
 
+# The kinds whose text `_atom` puts in brackets.
+_BRACKETED = ("floor", "ceil", "mod", "log2", "floor_log2")
+
 
 def source(size: Size, name: Name, inner: bool) -> str:
     """The text; see `Size.python`. `name` must give something that binds as tightly as a plain name."""
-    top, bottom = fraction(with_ceils(_over_one_bar(size)))
+    top, bottom = fraction(as_written(_over_one_bar(size)))
     if bottom == 1:
-        bare = len(top.terms) == 0 or (len(top.terms) == 1 and (not top.terms[0][0] or _is_call(top)) and top.terms[0][1] > 0)
-        text = _sum(top, name)
-        return f"({text})" if inner and not bare else text
+        text = _factor(top, name)
+        # The one atom, sum or negative number that stands alone needs no brackets around it.
+        return text if inner or not text.startswith("(") else _alone(top, name)
     text = f"{_factor(top, name)}//{_factor(bottom, name)}"
     return f"({text})" if inner else text
 
 
-def _is_call(size: Size) -> bool:
-    factor, value = size.terms[0]
-    return value == 1 and len(factor) == 1 and factor[0][1] == 1 and factor[0][0].kind not in ("floor", "ceil", "log2", "floor_log2")
+def _alone(size: Size, name: Name) -> str:
+    atom = single(size)
+    text = _sum(size, name)
+    return text if atom is None or atom.kind not in _BRACKETED else text[1:-1]
 
 
 def _over_one_bar(size: Size) -> Size:
@@ -52,7 +57,7 @@ def _factor(size: Size, name: Name) -> str:
     number = size.integer()
     if number is not None and number >= 0:
         return text
-    return text if len(size.terms) == 1 and _is_call(size) else f"({text})"
+    return text if single(size) is not None else f"({text})"
 
 
 def _sum(size: Size, name: Name) -> str:
@@ -74,15 +79,17 @@ def _atom(atom: Atom, name: Name) -> str:
         return name(atom.name)
     if atom.kind in ("max", "min", "abs"):
         return f"{atom.kind}({', '.join(source(arg, name, False) for arg in atom.args)})"
-    arg = _over_one_bar(atom.args[0])
-    top, bottom = (_factor(part, name) for part in fraction(with_ceils(arg)))
+    if atom.kind == "mod":
+        return f"({source(atom.args[0], name, True)} % {source(atom.args[1], name, True)})"
+    top, bottom = (_factor(part, name) for part in fraction(as_written(_over_one_bar(atom.args[0]))))
     match atom.kind:
         case "floor":
             return f"({top}//{bottom})"
         case "ceil":
             return f"(-(-{top}//{bottom}))"
         case "log2":
-            return f"({_call(top)}.bit_length() - {_call(bottom)}.bit_length())"
+            below = "1" if bottom == "1" else f"{_call(bottom)}.bit_length()"
+            return f"({_call(top)}.bit_length() - {below})"
         case _:
             return _floor_log2(atom.args[0], top, bottom)
 
@@ -92,7 +99,7 @@ def _call(text: str) -> str:
 
 
 def _floor_log2(arg: Size, top: str, bottom: str) -> str:
-    above = f"({top}//{bottom}).bit_length() - 1"
+    above = f"{_call(top) if bottom == '1' else f'({top}//{bottom})'}.bit_length() - 1"
     if at_least(arg, 1):
         return f"({above})"
     return f"({above} if {top} >= {bottom} else -(-(-{bottom}//{top}) - 1).bit_length())"

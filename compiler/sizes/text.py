@@ -5,39 +5,51 @@ from __future__ import annotations
 from fractions import Fraction
 
 from .atoms import Atom, Monomial
-from .cases import replace_atom
-from .functions import over_integers
+from .cases import cofactor, replace_atom
+from .functions import over_integers, single
+from .limits import SizeTooLarge
 from .poly import atoms_of
 from .size import Size, fraction, of_atom
 
 
-def with_ceils(size: Size) -> Size:
-    """The same value with those floors written as ceil that read better so; for printing alone."""
-    for atom in atoms_of(dict(size.terms)):
-        value = _as_ceil(atom) if atom.kind == "floor" else None
-        if value is not None:
-            size = replace_atom(size, atom, value)
+def as_written(size: Size) -> Size:
+    """The same value with those floors written as ceil or % that read better so; for printing alone."""
+    try:
+        for atom in atoms_of(dict(size.terms)):
+            if atom.kind == "floor" and over_integers(atom.args[0]):
+                size = _with_ceil(_with_mod(size, atom), atom)
+    except SizeTooLarge:
+        return size
     return size
 
 
-def _as_ceil(atom: Atom) -> Size | None:
+def _with_mod(size: Size, atom: Atom) -> Size:
+    """`n - k*floor(n/k)` is `n % k`: taken when that leaves fewer terms."""
+    top, bottom = fraction(atom.args[0])
+    side = cofactor(size, atom)
+    if side is None or not side.terms:
+        return size
+    times = -side / bottom
+    shorter = size - times * (top - bottom * of_atom(atom)) + times * of_atom(Atom("mod", args=(top, bottom)))
+    return shorter if len(shorter.terms) < len(size.terms) else size
+
+
+def _with_ceil(size: Size, atom: Atom) -> Size:
     """`floor(n/k)` is `ceil((n + 1)/k) - 1`: taken when that leaves fewer terms inside."""
     arg = atom.args[0]
-    if not over_integers(arg):
-        return None
     above = arg + 1 / fraction(arg)[1]
     constant = dict(above.terms).get((), Fraction(0))
     units = constant.numerator // constant.denominator
     inside = above - units
     if len(inside.terms) >= len(arg.terms):
-        return None
-    return of_atom(Atom("ceil", args=(inside,))) + units - 1
+        return size
+    return replace_atom(size, atom, of_atom(Atom("ceil", args=(inside,))) + units - 1)
 
 
 def readable(size: Size) -> str:
     """The text; see `Size.__str__`. Terms over the same sum share one fraction bar."""
     groups: dict[Monomial, list[tuple[Monomial, Fraction]]] = {}
-    for factor, value in with_ceils(size).terms:
+    for factor, value in as_written(size).terms:
         below = tuple(power for power in factor if power[0].kind == "quotient")
         groups.setdefault(below, []).append((tuple(power for power in factor if power not in below), value))
     parts: list[tuple[bool, str]] = []
@@ -57,7 +69,7 @@ def _sum(parts: list[tuple[bool, str]]) -> str:
     parts = [parts[first], *parts[:first], *parts[first + 1 :]]
     negative, text = parts[0]
     if negative:
-        text = f"-({text})" if "//" in text and not text.endswith(")") else f"-{text}"
+        text = f"-({text})" if "//" in text or "%" in text else f"-{text}"
     return text + "".join(f" {'-' if minus else '+'} {term}" for minus, term in parts[1:])
 
 
@@ -82,7 +94,7 @@ def _over(above: str, below: list[str]) -> str:
 def _power(atom: Atom, exponent: int) -> str:
     """The atom as a factor, in brackets where it needs them."""
     text = _atom(atom)
-    if atom.kind == "quotient" or (atom.kind == "floor" and not text.startswith("floor(")):
+    if atom.kind in ("quotient", "mod") or (atom.kind == "floor" and over_integers(atom.args[0])):
         text = f"({text})"
     return text if exponent == 1 else f"{text}**{exponent}"
 
@@ -93,6 +105,8 @@ def _atom(atom: Atom) -> str:
             return atom.name
         case "floor":
             return _floor(atom.args[0])
+        case "mod":
+            return _infix(atom.args[0], " % ", atom.args[1])
         case "floor_log2":
             return f"floor(log2({atom.args[0]}))"
         case "quotient":
@@ -105,7 +119,12 @@ def _floor(arg: Size) -> str:
     if not over_integers(arg):
         return f"floor({arg})"
     top, bottom = fraction(arg)
-    simple = bottom.integer() is not None or (len(bottom.terms) == 1 and len(bottom.terms[0][0]) == 1 and "//" not in str(bottom))
-    simple = simple and "*" not in str(bottom).strip("*")
-    single = len(with_ceils(top).terms) == 1
-    return f"{top if single else f'({top})'}//{bottom if simple else f'({bottom})'}"
+    return _infix(top, "//", bottom)
+
+
+def _infix(left: Size, sign: str, right: Size) -> str:
+    """Two sizes around `//` or `%`, in brackets unless they are products on the left, or a name or number on the right."""
+    first = str(left) if len(as_written(left).terms) == 1 else f"({left})"
+    atom = single(right)
+    simple = right.integer() is not None or (atom is not None and atom.kind not in ("floor", "mod"))
+    return f"{first}{sign}{right if simple else f'({right})'}"

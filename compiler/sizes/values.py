@@ -29,6 +29,8 @@ def _number(atom: Atom, values: Mapping[str, int]) -> Fraction:
             return Fraction(args[0].numerator // args[0].denominator)
         case "ceil":
             return Fraction(-(-args[0].numerator // args[0].denominator))
+        case "mod":
+            return args[0] % args[1]
         case "max":
             return max(args)
         case "min":
@@ -70,6 +72,8 @@ def rebuild(atom: Atom, args: list[Size]) -> Size:
             return floor(args[0])
         case "ceil":
             return ceil(args[0])
+        case "mod":
+            return args[0] % args[1]
         case "max":
             return maximum(*args)
         case "min":
