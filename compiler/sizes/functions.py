@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from math import lcm
+from typing import Literal
 
 from .atoms import Atom, is_integral
 from .integral import whole_part
@@ -126,7 +127,7 @@ def minimum(*xs: Size | int | Fraction) -> Size:
     return _extreme("min", [as_size(x) for x in xs], lambda a, b: at_least(b, a, effort=SMALL_EFFORT) is True)
 
 
-def _extreme(kind: str, sizes: list[Size], beats: Callable[[Size, Size], bool]) -> Size:
+def _extreme(kind: Literal["max", "min"], sizes: list[Size], beats: Callable[[Size, Size], bool]) -> Size:
     """Flatten, drop what another argument always beats, and sort."""
     if not sizes:
         raise ValueError(f"{kind} needs at least one size")
@@ -141,7 +142,8 @@ def _extreme(kind: str, sizes: list[Size], beats: Callable[[Size, Size], bool]) 
         return kept[0]
     if len(kept) > MAX_CHOICES:
         raise SizeTooLarge("a max or min of sizes has too many arguments")
-    return of_atom(Atom("max" if kind == "max" else "min", args=tuple(sorted(kept, key=lambda size: (size.constant() is not None, size.key)))))
+    kept.sort(key=lambda size: (size.constant() is not None, size.key))
+    return of_atom(Atom(kind, args=tuple(kept)))
 
 
 def absolute(x: Size | int | Fraction) -> Size:
