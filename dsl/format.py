@@ -7,6 +7,7 @@ line for each of its parts. Every comment stays at its word. Formatting twice ch
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from .diagnostics import AttnError
 from .parser import VERSION, parse
@@ -14,7 +15,6 @@ from .pieces import Body, Bracket, Piece, Row, rows
 from .pretty import Doc, Group, Hard, Indent, Line, Note, pretty
 from .source import Source
 from .spacing import Spacing, kind_of
-from .tokens import Word
 from .tree import Comment
 
 # Where a line may break, loosest first.
@@ -54,15 +54,13 @@ def _parted(before: Row, row: Row) -> bool:
     if _starts_with(before, "BLOCK") or _starts_with(before, "ATTN"):
         return True
     # A comment stays with the block below it, or away from it, as the author had it: that makes it documentation or not.
-    return bool(before.pieces) and _starts_with(row, "BLOCK") or row.blank
+    return (bool(before.pieces) and _starts_with(row, "BLOCK")) or row.blank
 
 
 def _row(row: Row) -> list[Doc]:
     """A statement with what trails it."""
     parts: list[Doc] = [_statement(row.pieces)] if row.pieces else []
-    for comment in row.trailing:
-        parts.append(Note(_comment_text(comment), _gap(comment), alone=not row.pieces))
-    return parts
+    return [*parts, *(Note(_comment_text(comment), _gap(comment), alone=not row.pieces) for comment in row.trailing)]
 
 
 def _comment_text(comment: Comment) -> str:
@@ -131,7 +129,7 @@ def _expression(pieces: list[Piece], spacing: Spacing, first: bool = True) -> Gr
             bounds = [0, *places, len(pieces)]
             head = _expression(pieces[: bounds[1]], spacing, first)
             rest: list[Doc] = []
-            for low, high in zip(bounds[1:], bounds[2:], strict=False):
+            for low, high in pairwise(bounds[1:]):
                 rest += [Line(), _run_after(pieces[low:high], spacing)]
             return Group((head, Indent(tuple(rest))), _holds_comment(pieces))
     return Group(tuple(_run(pieces, spacing, strip=True)), False)

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from . import limits
 from .diagnostics import Diagnostic, Fault
 from .source import Source, Span
-from .tokens import CLOSERS, ENDS_VALUE, OPENERS, STARTERS, STARTS_VALUE, Word, mark, word
+from .tokens import CLOSERS, ENDS_VALUE, OPENERS, STARTERS, STARTS_VALUE, Word, mark
 
+_BETWEEN = frozenset([
+    "PIPE", "ARROW", "RANGE", "POWER", "DIVIDE", "STAR", "PLUS", "JOIN", "MINUS", "COMPARE", "ASSIGN", "COLON", "COMMA", "DOT", "BAR",
+    "AND", "OR", "AS", "ELSE", "LBRACE",
+])  # fmt: skip
 # A line that begins with one of these goes on with the statement before it, and so does one after a word of `_OPEN`.
-_CONTINUES = frozenset(
-    "PIPE ARROW RANGE POWER DIVIDE STAR ANY PLUS JOIN MINUS COMPARE ASSIGN COLON COMMA DOT BAR AND OR AS ELSE LBRACE RPAR RSQB".split()
-)
-_OPEN = frozenset(
-    "PIPE ARROW RANGE POWER DIVIDE STAR PLUS JOIN MINUS COMPARE ASSIGN COLON COMMA DOT BAR AND OR NOT AS IN IF ELSE LBRACE END".split()
-)
+_CONTINUES = _BETWEEN | {"ANY", "RPAR", "RSQB"}
+_OPEN = _BETWEEN | {"NOT", "IN", "IF", "END"}
 _CLOSING_TEXT = {"RPAR": ")", "RSQB": "]", "RBRACE": "}"}
 
 
@@ -89,9 +89,7 @@ class Layout:
         self._frames.append(_Frame(current, argument))
         if len(self._frames) > limits.NESTING:
             raise Fault(
-                Diagnostic(
-                    "E0032", f"brackets are nested more than {limits.NESTING} deep", current.span, help="name the inner parts first"
-                )
+                Diagnostic("E0032", f"brackets are nested more than {limits.NESTING} deep", current.span, help="name the inner parts first")
             )
 
     def _takes_arguments(self) -> bool:
@@ -185,7 +183,7 @@ class Layout:
         elif kind == "NAME" and current == "reverse" and self._after_scan():
             kind = "REVERSE"
         if kind != current.type:
-            current = word(kind, str(current), current.span, current.fresh)
+            current = current.become(kind)
         argument = self._frames[-1].argument if self._frames else None
         if argument is not None:
             self._note(argument, current, previous, index)
@@ -228,7 +226,7 @@ class Layout:
             elif current.type != "PLUS":
                 sized = False
             elif not sized or [w.type for w in self.output[position + 1 : position + 3]] == ["NAME", "ASSIGN"]:
-                self.output[position] = word("JOIN", str(current), current.span, current.fresh)
+                self.output[position] = current.become("JOIN")
                 sized = False
 
     def _limit_prefixes(self, current: Word) -> None:

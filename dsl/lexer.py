@@ -9,7 +9,7 @@ from typing import Final
 from . import limits
 from .diagnostics import Diagnostic, Fault
 from .source import Source, Span
-from .tokens import KEYWORDS, OPERATORS, Word, word
+from .tokens import KEYWORDS, OPERATORS, Word
 from .tree import Comment
 
 _WORDS: Final = re.compile(
@@ -58,9 +58,11 @@ class Lexer:
         if len(text) > limits.SOURCE_CHARACTERS:
             raise Fault(
                 Diagnostic(
-                    "E0030", f"the file is longer than {limits.SOURCE_CHARACTERS} characters", Span(source, 0, 0),
+                    "E0030",
+                    f"the file is longer than {limits.SOURCE_CHARACTERS} characters",
+                    Span(source, 0, 0),
                     help="split it into several files and join them with `use`",
-                )  # fmt: skip
+                )
             )
         for match in _WORDS.finditer(text):
             group = match.lastgroup or "other"
@@ -71,13 +73,15 @@ class Lexer:
                 if len(self.words) > limits.TOKENS:
                     raise Fault(
                         Diagnostic(
-                            "E0031", f"the file has more than {limits.TOKENS} words", Span(source, match.start(), match.end()),
+                            "E0031",
+                            f"the file has more than {limits.TOKENS} words",
+                            Span(source, match.start(), match.end()),
                             help="split it into several files and join them with `use`",
-                        )  # fmt: skip
+                        )
                     )
 
     def _add(self, kind: str, text: str, span: Span) -> None:
-        self.words.append(word(kind, text, span, self._fresh))
+        self.words.append(Word(kind, text, span, self._fresh))
         self._fresh = False
         # After `as`, and after a dot in a path, any word is free.
         self._free = kind in ("AS", "DOT")
@@ -98,9 +102,11 @@ class Lexer:
         if touching is not None and touching.type in ("INT", "FLOAT"):
             whole = touching.span.to(span)
             self._wrong(
-                "E0013", "a name cannot begin with a digit", whole,
+                "E0013",
+                "a name cannot begin with a digit",
+                whole,
                 f"write a name such as `{text}{touching.span.text}`, or a product `{touching.span.text} * {text}`",
-            )  # fmt: skip
+            )
             return
         self._add("NAME" if self._free or text not in KEYWORDS else text.upper(), text, span)
 
@@ -115,9 +121,11 @@ class Lexer:
         exponent = text.lower().partition("e")[2].lstrip("+-").lstrip("0")
         if len(text) > limits.FLOAT_CHARACTERS or len(exponent) > 3 or int(exponent or "0") > limits.FLOAT_EXPONENT:
             self._wrong(
-                "E0034", "this number has too many digits", span,
+                "E0034",
+                "this number has too many digits",
+                span,
                 f"a number has at most {limits.FLOAT_CHARACTERS} characters and an exponent up to {limits.FLOAT_EXPONENT}",
-            )  # fmt: skip
+            )
             text = "0.0"
         self._add("FLOAT", text, span)
 
@@ -143,7 +151,10 @@ class Lexer:
 
     def _string(self, text: str, span: Span) -> None:
         self._wrong(
-            "E0016", "there are no strings in attn", span, "a choice is an enumeration: `variant: paper | code = paper`, then `variant=code`"
+            "E0016",
+            "there are no strings in attn",
+            span,
+            "a choice is an enumeration: `variant: paper | code = paper`, then `variant=code`",
         )
         self._add("NONE", "none", span)
 
@@ -154,6 +165,8 @@ class Lexer:
     def _other(self, text: str, span: Span) -> None:
         shown = ascii(text[0])[1:-1] if not text[0].isprintable() or text[0].isspace() else text[0]
         self._wrong(
-            "E0004", f"the character `{shown}` has no meaning here", span,
+            "E0004",
+            f"the character `{shown}` has no meaning here",
+            span,
             "names use the letters a to z, digits and `_`; other characters belong in comments",
-        )  # fmt: skip
+        )

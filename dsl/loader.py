@@ -144,7 +144,9 @@ def _bind(
         found = Diagnostic("E0044", f"`{name.text}` is used twice", name.span, "the second", help="a name stands for one block: drop one")
         return [found.also(places[name.text].span, "the first")]
     if name.text in blocks:
-        found = Diagnostic("E0044", f"`{name.text}` is also a block of this file", name.span, help="rename the block, or do not use this one")
+        found = Diagnostic(
+            "E0044", f"`{name.text}` is also a block of this file", name.span, help="rename the block, or do not use this one"
+        )
         return [found.also(blocks[name.text].name_span, "the block of this file")]
     places[name.text] = name
     if name.text in unit.blocks:
@@ -157,9 +159,12 @@ def _bind(
     there = ", ".join(f"`{each}`" for each in list(unit.blocks)[:20])
     return [
         Diagnostic(
-            "E0041", f"the module `{module}` has no block `{name.text}`", name.span,
-            notes=(f"it has {there}" if there else "it has no blocks",), help=f"did you mean `{guess}`?" if guess else "",
-        )  # fmt: skip
+            "E0041",
+            f"the module `{module}` has no block `{name.text}`",
+            name.span,
+            notes=(f"it has {there}" if there else "it has no blocks",),
+            help=f"did you mean `{guess}`?" if guess else "",
+        )
     ]
 
 
@@ -167,10 +172,15 @@ def _circle(use: Use, path: Path, chain: tuple[Path, ...]) -> Diagnostic:
     start = next(i for i, each in enumerate(chain) if each.resolve() == path.resolve())
     shown = " -> ".join(f"`{each.stem}`" for each in (*chain[start:], path))
     return Diagnostic(
-        "E0042", f"the module `{'.'.join(use.module)}` uses itself", use.span, notes=(f"the circle: {shown}",),
+        "E0042",
+        f"the module `{'.'.join(use.module)}` uses itself",
+        use.span,
+        notes=(f"the circle: {shown}",),
         help="move what both need into a third file",
-    )  # fmt: skip
+    )
 
 
 def _too_deep(use: Use) -> Diagnostic:
-    return Diagnostic("E0045", f"modules use each other more than {limits.USE_DEPTH} deep", use.span, help="put some of the blocks together")
+    return Diagnostic(
+        "E0045", f"modules use each other more than {limits.USE_DEPTH} deep", use.span, help="put some of the blocks together"
+    )

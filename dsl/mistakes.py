@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from .diagnostics import Diagnostic
 from .source import Span
-from .tokens import KEYWORDS, Word
+from .tokens import KEYWORDS, STARTERS, Word
 
 _CLOSING = frozenset(["RPAR", "RSQB", "RBRACE"])
 _OPENING = frozenset(["LPAR", "LSQB", "LBRACE"])
 _BINARY = frozenset(["PLUS", "MINUS", "STAR", "DIVIDE", "POWER", "COMPARE", "AND", "OR", "IF"])
-_STATEMENT_WORDS = frozenset("USE BLOCK AXIS STATIC PARAM CONST STATE NEXT RETURN YIELD IF FOR".split())
+_STATEMENT_WORDS = STARTERS | {"AXIS", "IF"}
 _SHOWN = {
     "END": "the end of the line", "NAME": "a name", "INT": "a number", "LPAR": "`(`", "RPAR": "`)`", "LSQB": "`[`", "RSQB": "`]`",
     "LBRACE": "`{`", "RBRACE": "`}`", "COMMA": "`,`", "COLON": "`:`", "ASSIGN": "`=`", "ARROW": "`->`", "AS": "`as`", "IN": "`in`",
@@ -106,7 +106,10 @@ def _pipe_then_operator(place: Place) -> Diagnostic | None:
     if pipe is None:
         return None
     found = place.error(
-        "E0008", f"`{place.token}` after a pipe needs parentheses", "", f"write `(x |> f) {place.token} y`, or `x |> f |> g` for a further step"
+        "E0008",
+        f"`{place.token}` after a pipe needs parentheses",
+        "",
+        f"write `(x |> f) {place.token} y`, or `x |> f |> g` for a further step",
     )
     return found.also(pipe.span, "`|>` binds loosest, so this pipe must be enclosed")
 
@@ -161,7 +164,9 @@ def _missing_arrow(place: Place) -> Diagnostic | None:
 def _call_of_a_call(place: Place) -> Diagnostic | None:
     if place.token.type != "LPAR" or place.before not in ("RPAR", "INT", "FLOAT", "RSQB", "RBRACE") or "PLUS" not in place.expected:
         return None
-    return place.error("E0023", "only a name or a parenthesis can be called", "", "write `(layer)(x)`, or name the layer first: `f = layer`")
+    return place.error(
+        "E0023", "only a name or a parenthesis can be called", "", "write `(layer)(x)`, or name the layer first: `f = layer`"
+    )
 
 
 def _bad_stage(place: Place) -> Diagnostic | None:
@@ -212,7 +217,9 @@ def _keyword_as_name(place: Place) -> Diagnostic | None:
 def _two_on_a_line(place: Place) -> Diagnostic | None:
     if "END" not in place.expected or (place.token.type != "NAME" and place.token.type not in _STATEMENT_WORDS):
         return None
-    return place.error("E0021", "the statement should end here", "a newline, or an operator, is missing before this", "one statement a line")
+    return place.error(
+        "E0021", "the statement should end here", "a newline, or an operator, is missing before this", "one statement a line"
+    )
 
 
 def _outside_blocks(place: Place) -> Diagnostic | None:
@@ -221,7 +228,10 @@ def _outside_blocks(place: Place) -> Diagnostic | None:
     if place.token.type == "ATTN":
         return place.error("E0020", "the version stands once, at the top of the file", "", "remove this line")
     return place.error(
-        "E0001", f"unexpected {_shown(place.token)} outside of a block", "expected `block` or `use`", "a file holds blocks: `block f(x: [*, C]) -> [*, C] { ... }`"
+        "E0001",
+        f"unexpected {_shown(place.token)} outside of a block",
+        "expected `block` or `use`",
+        "a file holds blocks: `block f(x: [*, C]) -> [*, C] { ... }`",
     )
 
 

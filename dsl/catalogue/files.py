@@ -7,8 +7,8 @@ from ..explanation import Explanation
 EXPLANATIONS = (
     Explanation(
         "E0040", "an unknown module",
-        "`use` takes the name of a module: `std.<family>` for the library, else the name of a file in the folder of this file or in another "
-        "root that was given. A name is never a path: `use pkg.sub (f)` looks for `pkg/sub.attn`.",
+        "`use` takes the name of a module: `std.<family>` for the library, else the name of a file in the folder of this file or in "
+        "another root that was given. A name is never a path: `use pkg.sub (f)` looks for `pkg/sub.attn`.",
         "use std.head (mha)", "use std.heads (mha)",
     ),
     Explanation(
@@ -36,7 +36,7 @@ EXPLANATIONS = (
     Explanation("E0045", "too many files", "Modules may use each other 16 deep, and one program may take in 256 files."),
     Explanation(
         "E0046", "a file that may not be read",
-        "A module is an ordinary file under one of the roots. Links that lead out of the root are not followed, so that reading a stranger's "
-        "file stays safe, and a file that cannot be opened is reported with the system's reason.",
+        "A module is an ordinary file under one of the roots. Links that lead out of the root are not followed, so that reading a "
+        "stranger's file stays safe, and a file that cannot be opened is reported with the system's reason.",
     ),
 )  # fmt: skip

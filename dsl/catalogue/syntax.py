@@ -13,8 +13,8 @@ EXPLANATIONS = (
     ),
     Explanation(
         "E0002", "a bracket is never closed",
-        "Every `(`, `[` and `{` needs its partner. The message points at the bracket that was opened and at the first place that shows that "
-        "it was not closed: another closing bracket, a word that begins a statement, or the end of the file.",
+        "Every `(`, `[` and `{` needs its partner. The message points at the bracket that was opened and at the first place that shows "
+        "that it was not closed: another closing bracket, a word that begins a statement, or the end of the file.",
         "y = linear(x, C -> C\nreturn y", "y = linear(x, C -> C)\nreturn y",
     ),
     Explanation(
@@ -104,8 +104,8 @@ EXPLANATIONS = (
     ),
     Explanation(
         "E0019", "a tuple outside of arguments",
-        "`(a, b)` is written only as an argument, as in `scores((qn, qr), (kn, kr), over=N, dot=(d, r))`. A list of numbers uses `[ ]`, and "
-        "several results are named with `a, b = f(x)`.",
+        "`(a, b)` is written only as an argument, as in `scores((qn, qr), (kn, kr), over=N, dot=(d, r))`. A list of numbers uses `[ ]`, "
+        "and several results are named with `a, b = f(x)`.",
         "sizes = (3, 5)", "sizes = [3, 5]",
     ),
     Explanation(
