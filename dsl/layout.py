@@ -51,6 +51,10 @@ class Layout:
         self.mended: list[int] = []
         self._frames: list[_Frame] = []
         self._prefixes = 0
+        # A stray bracket was left out: what stands on the next line is no continuation.
+        self._gap = False
+        # The `}` that closed the last block.
+        self._last: Word | None = None
 
     def run(self) -> None:
         for index, current in enumerate(self.words):
@@ -75,8 +79,9 @@ class Layout:
         inside = self._frames and self._frames[-1].opener.type != "LBRACE"
         if inside or not self.output:
             return
-        if current.type in STARTERS or (current.type not in _CONTINUES and self.output[-1].type not in _OPEN):
+        if self._gap or current.type in STARTERS or (current.type not in _CONTINUES and self.output[-1].type not in _OPEN):
             self._end(self.output[-1].span.end)
+        self._gap = False
 
     def _end(self, offset: int) -> None:
         if self.output and self.output[-1].type not in ("END", "LBRACE"):
@@ -146,6 +151,8 @@ class Layout:
 
     def _pop(self, closer: Word) -> None:
         frame = self._frames.pop()
+        if not self._frames:
+            self._last = closer
         if frame.opener.type == "LBRACE":
             self._end(closer.span.start)
         elif frame.argument is not None:
@@ -168,8 +175,11 @@ class Layout:
         if self._frames and self._frames[-1].opener.type != "LBRACE":
             opener = self._frames[-1].opener
             found = found.also(opener.span, f"this is open, and wants `{_CLOSING_TEXT[OPENERS[opener.type]]}`")
+        elif not self._frames and self._last is not None and self._last.type == current.type == "RBRACE":
+            found = found.also(self._last.span, "the block was closed here already")
         self.diagnostics.append(found)
         self.mended.append(current.span.start)
+        self._gap = True
 
     # ------------------------------------------------------------ arguments
 

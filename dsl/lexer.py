@@ -20,12 +20,12 @@ _WORDS: Final = re.compile(
     | (?P<badnumber>[0-9]+\.(?![.0-9])|(?<![0-9.])\.[0-9]+)
     | (?P<float>[0-9]+(?:\.[0-9]+(?:[eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+))
     | (?P<int>[0-9]+)
-    | (?P<name>[A-Za-z_][A-Za-z0-9_]*'*)
+    | (?P<name>[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*'*)
     | (?P<foreign>&&|\|\||:=|=>|\+=|-=|\*=|/=|\^|!(?!=)|===)
     | (?P<operator>\|>|->|\.\.|\*\*|//|[=!<>]=|[-+*/%<>=:,.|()\[\]{}])
     | (?P<string>"[^"\n]*"?|'[^'\n]*'?)
     | (?P<semicolon>;)
-    | (?P<other>[^\x00-\x7f]+|.)
+    | (?P<other>.)
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -83,7 +83,7 @@ class Lexer:
     def _add(self, kind: str, text: str, span: Span) -> None:
         self.words.append(Word(kind, text, span, self._fresh))
         self._fresh = False
-        # After `as`, and after a dot in a path, any word is free.
+        # After `as`, and after a dot in a path, any word on the same line is free.
         self._free = kind in ("AS", "DOT")
 
     def _wrong(self, code: str, title: str, span: Span, help: str, label: str = "") -> None:
@@ -94,6 +94,9 @@ class Lexer:
         self.comments.append(Comment(span, text[1:].rstrip(), self._fresh))
 
     def _name(self, text: str, span: Span) -> None:
+        if not text.isascii():
+            first = next(position for position, character in enumerate(text) if not character.isascii())
+            self._other(text[first], Span(self.source, span.start + first, span.start + first + 1))
         if len(text) > limits.NAME_CHARACTERS:
             self._wrong(
                 "E0033", f"a name may have {limits.NAME_CHARACTERS} characters, this one has {len(text)}", span, "choose a shorter name"
@@ -108,7 +111,7 @@ class Lexer:
                 f"write a name such as `{text}{touching.span.text}`, or a product `{touching.span.text} * {text}`",
             )
             return
-        self._add("NAME" if self._free or text not in KEYWORDS else text.upper(), text, span)
+        self._add("NAME" if (self._free and not self._fresh) or text not in KEYWORDS else text.upper(), text, span)
 
     def _int(self, text: str, span: Span) -> None:
         digits = text.lstrip("0")
@@ -163,7 +166,7 @@ class Lexer:
         self._fresh = True
 
     def _other(self, text: str, span: Span) -> None:
-        shown = ascii(text[0])[1:-1] if not text[0].isprintable() or text[0].isspace() else text[0]
+        shown = text if text.isprintable() and not text.isspace() else ascii(text)[1:-1]
         self._wrong(
             "E0004",
             f"the character `{shown}` has no meaning here",

@@ -99,6 +99,20 @@ def _foreign_word(place: Place) -> Diagnostic | None:
     return Diagnostic("E0015", f"`{first}` is not a word of attn", first.span, help=f"did you mean {_FOREIGN_WORDS[first]}?")
 
 
+def _lonely_else(place: Place) -> Diagnostic | None:
+    if place.token.type != "ELSE" or "PLUS" in place.expected:
+        return None
+    return place.error("E0001", "`else` without an `if` before it", "", "`else` follows the `}` of an `if`")
+
+
+def _keyword_bound(place: Place) -> Diagnostic | None:
+    """`next = ...`: a word of the language where a name is to be bound."""
+    first = place.first
+    if place.index != place.start + 1 or place.token.type != "ASSIGN" or first.type.lower() not in KEYWORDS:
+        return None
+    return Diagnostic("E0011", f"`{first}` is a word of the language, not a name", first.span, help=f"choose another name, such as `{first}_`")
+
+
 def _pipe_then_operator(place: Place) -> Diagnostic | None:
     if place.token.type not in _BINARY:
         return None
@@ -204,8 +218,6 @@ def _keyword_as_name(place: Place) -> Diagnostic | None:
     token = place.token
     if token.type.lower() not in KEYWORDS or "NAME" not in place.expected:
         return None
-    if token.type == "ELSE":
-        return place.error("E0001", "`else` without an `if` before it", "", "`else` follows the `}` of an `if`")
     if place.index == place.start and token.type not in ("IN", "AND", "OR", "NOT", "AS", "SCAN"):
         return None
     following = place.tokens[place.index + 1].type if place.index + 1 < len(place.tokens) else "END"
@@ -261,9 +273,9 @@ def _wanted(expected: frozenset[str]) -> str:
 
 
 _RULES: tuple[Callable[[Place], Diagnostic | None], ...] = (
-    _foreign_word, _pipe_then_operator, _chained_comparison, _equals_in_statement, _assign_for_colon, _colon_for_assign, _missing_arrow,
-    _bad_stage, _keyword_as_name, _useless_statement, _assign_in_condition, _call_of_a_call, _tuple_outside, _outside_blocks,
-    _two_on_a_line,
+    _foreign_word, _lonely_else, _keyword_bound, _bad_stage, _pipe_then_operator, _chained_comparison, _equals_in_statement,
+    _assign_for_colon, _colon_for_assign, _missing_arrow, _keyword_as_name, _useless_statement, _assign_in_condition, _call_of_a_call,
+    _tuple_outside, _outside_blocks, _two_on_a_line,
 )  # fmt: skip
 
 
@@ -274,6 +286,11 @@ def explain(place: Place) -> Diagnostic:
         if found is not None:
             return found
     return _anything(place)
+
+
+def begins_item(token: Word) -> bool:
+    """Whether a word outside of blocks begins something new, or was meant to."""
+    return token.type in ("BLOCK", "USE", "ATTN") or (token.fresh and str(token) in _FOREIGN_WORDS)
 
 
 def begins_block(token: Word) -> bool:

@@ -14,7 +14,7 @@ from .diagnostics import Diagnostic, Fault
 from .layout import Layout
 from .lexer import Lexer
 from .machine import LOCK, Machine, Misfit, State
-from .mistakes import Place, begins_block, explain
+from .mistakes import Place, begins_block, begins_item, explain
 from .parts import File
 from .source import Source, Span
 from .tokens import Word, mark
@@ -131,7 +131,8 @@ class _Run:
         """Give up the statement around `index`; returns where to go on."""
         start = self._marks[-1][0]
         resume = self._resume(start, index)
-        low, high = self.tokens[start].span.start, self.tokens[min(resume, len(self.tokens) - 1)].span.end
+        low = self.tokens[start - 1].span.end if start else 0
+        high = self.tokens[resume].span.start if resume < len(self.tokens) else len(self.source.text)
         # What is already known to be wrong in this statement most likely caused this too.
         first = bisect_left(self.touched, low)
         if found is not None and (first == len(self.touched) or self.touched[first] > high):
@@ -162,7 +163,7 @@ class _Run:
 
     def _ends_item(self, position: int) -> bool:
         """Outside of blocks all that is not a block or a `use` belongs to the one mistake."""
-        return position + 1 == len(self.tokens) or self.tokens[position + 1].type in ("BLOCK", "USE", "ATTN")
+        return position + 1 == len(self.tokens) or begins_item(self.tokens[position + 1])
 
     def _matching(self, position: int) -> int:
         depth = 0

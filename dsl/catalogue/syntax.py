@@ -9,7 +9,7 @@ EXPLANATIONS = (
         "E0001", "unexpected text",
         "The text up to here makes sense, and what comes next cannot go on from it. The message says what could stand there. "
         "Often the mistake is a little before the place shown: a comma or an operator left out.",
-        "y = linear(x C -> C 3)", "y = linear(x, C -> C)",
+        "y = x + * x", "y = x + x",
     ),
     Explanation(
         "E0002", "a bracket is never closed",

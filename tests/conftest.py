@@ -1,0 +1,34 @@
+"""What all tests share: the `--update-golden` option with its fixture, and the settings of Hypothesis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from golden_support import Golden
+from hypothesis import settings
+
+# The same examples in every run; a long run with fresh ones takes `--hypothesis-profile=fresh`.
+settings.register_profile("same", derandomize=True, deadline=None, max_examples=100)
+settings.register_profile("fresh", deadline=None, max_examples=5000)
+settings.load_profile("same")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the expected texts anew instead of comparing with them")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[Path, Callable[[Golden], str]], None]:
+    """`golden(path, run)`: what `run` makes of the file's source has to be the file's output."""
+
+    def check(path: Path, run: Callable[[Golden], str]) -> None:
+        case = Golden.read(path)
+        found = run(case)
+        if request.config.getoption("--update-golden"):
+            case.write(found)
+        else:
+            assert found == case.output, f"the output differs from {path}; `--update-golden` writes it anew"
+
+    return check
