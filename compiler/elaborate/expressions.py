@@ -1,0 +1,319 @@
+"""From expressions to values. `evaluate` dispatches on the kind of tree; calls, indexing and scans have files of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+from ...dsl import tree
+from ...dsl.closest import closest
+from ...dsl.diagnostics import Diagnostic, Fault
+from ...dsl.source import Span
+from ..graph import Node
+from ..ops.base import OPERATORS
+from ..sizes import Size
+from . import statics
+from .frame import Frame
+from .values import POISON, Poison, Poisoned, Several, Unknown, Value, Word, describe, is_layer, is_number, is_static
+
+Evaluator = Callable[[Frame, Any], Value]
+EVALUATORS: dict[type[tree.Tree], Evaluator] = {}
+
+
+def handles(kind: type[tree.Tree]) -> Callable[[Evaluator], Evaluator]:
+    def note(function: Evaluator) -> Evaluator:
+        EVALUATORS[kind] = function
+        return function
+
+    return note
+
+
+def evaluate(frame: Frame, expr: tree.Expr) -> Value:
+    """The value of an expression. Raises Fault for a mistake in it, Poisoned where an earlier mistake spoiled it."""
+    value = EVALUATORS[type(expr)](frame, expr)
+    if isinstance(value, Poison):
+        raise Poisoned
+    return value
+
+
+# ---------------------------------------------------------------- what a value must be
+
+
+def tensor(frame: Frame, expr: tree.Expr) -> Node:
+    """An expression that must be a tensor; numbers become scalar nodes."""
+    return as_tensor(frame, evaluate(frame, expr), expr.span)
+
+
+def as_tensor(frame: Frame, value: Value, span: Span) -> Node:
+    if isinstance(value, Node):
+        return value
+    if is_number(value) or isinstance(value, bool) or (isinstance(value, Unknown) and value.kind in ("int", "float", "bool")):
+        return frame.scalar(value, span)
+    if isinstance(value, Several) and len(value.items) == 1:
+        return value.items[0]
+    if isinstance(value, Several):
+        raise Fault(Diagnostic("E0306", f"one tensor is needed here, this has {len(value.items)} results", span, "here",
+                               help="bind them first: a, b = ..."))  # fmt: skip
+    if is_layer(value):
+        raise Fault(Diagnostic("E0305", "a tensor is needed here, this is a layer", span, value.describe(), help="apply it to a tensor: f(x)"))
+    raise Fault(Diagnostic("E0305", f"a tensor is needed here, this is {describe(value)}", span))
+
+
+def static(frame: Frame, expr: tree.Expr) -> Value:
+    """An expression that must be decided while the module is built."""
+    value = evaluate(frame, expr)
+    if is_static(value):
+        return value
+    raise Fault(Diagnostic("E0305", f"a static value is needed here, this is {describe(value)}", expr.span, "only known when the module runs",
+                           help="statics are numbers, sizes of axes, lists, words and what is computed from them"))  # fmt: skip
+
+
+def size(frame: Frame, expr: tree.Expr, what: str = "this size") -> Size | Unknown:
+    """An expression that must be a size: a whole number, maybe symbolic. Both numbers are named where a division has a rest."""
+    value = static(frame, expr)
+    if isinstance(value, Unknown) and value.kind in ("int", "float"):
+        return Size.symbol(value.name)
+    result = statics.as_size(value)
+    if result is None or isinstance(value, bool):
+        raise Fault(Diagnostic("E0305", f"a whole number is needed here, this is {describe(value)}", expr.span))
+    constant = result.constant()
+    if constant is not None and constant.denominator != 1:
+        raise _fraction(frame, expr, constant, what)
+    return result
+
+
+def _fraction(frame: Frame, expr: tree.Expr, value: Fraction, what: str) -> Fault:
+    top, bottom = value.numerator, value.denominator
+    inner = expr.value if isinstance(expr, tree.Paren) else expr
+    if isinstance(inner, tree.Binary) and inner.op == "/":
+        written = [statics.whole(static(frame, part)) for part in (inner.left, inner.right)]
+        if written[0] is not None and written[1] is not None:
+            top, bottom = written[0], written[1]
+    from ..sizes import divisors, nearest_multiples
+
+    low, high = nearest_multiples(top, bottom)
+    near = f"{low} or {high}" if low > 0 else str(high)
+    help = f"nearest sizes that divide by {bottom}: {near}; {top} divides by {', '.join(map(str, divisors(abs(top))))}"
+    return Fault(Diagnostic("E0203", f"{top} does not divide by {bottom}", expr.span, f"{top} = {bottom} * {top // bottom} + {top % bottom}",
+                            notes=frame.bindings(), help=help))  # fmt: skip
+
+
+# ---------------------------------------------------------------- leaves
+
+
+@handles(tree.Int)
+def _int(frame: Frame, expr: tree.Int) -> Value:
+    return Size.of(expr.value)
+
+
+@handles(tree.Float)
+def _float(frame: Frame, expr: tree.Float) -> Value:
+    value = float(expr.text)
+    if value in (float("inf"), 0.0) or not 1e-60 < abs(value) < 1e60:
+        if value == float("inf"):
+            raise Fault(Diagnostic("E0214", "this number is too large", expr.span, help="write `inf` for infinity"))
+        return value if value else Fraction(0)
+    return Fraction(expr.text)
+
+
+@handles(tree.Bool)
+def _bool(frame: Frame, expr: tree.Bool) -> Value:
+    return expr.value
+
+
+@handles(tree.Nothing)
+def _nothing(frame: Frame, expr: tree.Nothing) -> Value:
+    return None
+
+
+@handles(tree.ListOf)
+def _list(frame: Frame, expr: tree.ListOf) -> Value:
+    return tuple(static(frame, item) for item in expr.items)
+
+
+@handles(tree.TupleOf)
+def _tuple(frame: Frame, expr: tree.TupleOf) -> Value:
+    raise Fault(Diagnostic("E0305", "a group in parentheses with commas can only be an argument", expr.span,
+                           help="a list of numbers is written [a, b]"))  # fmt: skip
+
+
+@handles(tree.Paren)
+def _paren(frame: Frame, expr: tree.Paren) -> Value:
+    if isinstance(expr.value, tree.AxisList):
+        raise Fault(Diagnostic("E0305", "a group of axes can only be an argument", expr.span, help="for the product of the sizes write a * b"))
+    return evaluate(frame, expr.value)
+
+
+@handles(tree.Name)
+def _name(frame: Frame, expr: tree.Name) -> Value:
+    scope = frame.scope
+    if expr.text in scope.values:
+        value = scope.values[expr.text]
+        return frame.sliced(value) if frame.sliced is not None and isinstance(value, Node) else value
+    if scope.knows_axis(expr.text):
+        return axis_size(frame, expr.text, expr.span)
+    if expr.text in statics.CONSTANTS:
+        return statics.CONSTANTS[expr.text]
+    if expr.text in scope.words:
+        return Word(expr.text)
+    return named_layer(frame, expr)
+
+
+def axis_size(frame: Frame, name: str, span: Span) -> Size:
+    """A bare axis name in arithmetic: its one size."""
+    known = frame.scope.sizes(name)
+    if len(known) == 1:
+        return known[0].size
+    if known:
+        raise frame.ambiguous(name, span)
+    raise Fault(Diagnostic("E0206", f"axis `{name}` has no size yet", span, help=f"declare it: axis {name} = 64"))
+
+
+def named_layer(frame: Frame, expr: tree.Name) -> Value:
+    """A bare name of an operator or block: a layer; anything else is unknown."""
+    if expr.text in frame.scope.unit.scope or expr.text in OPERATORS:
+        return EVALUATORS[tree.Call](frame, tree.Call(expr.span, expr, ()))
+    raise unknown_name(frame, expr.text, expr.span)
+
+
+def unknown_name(frame: Frame, text: str, span: Span, called: bool = False) -> Fault:
+    scope = frame.scope
+    callable_names = [*scope.unit.scope, *(name for name, row in OPERATORS.items() if row.build is not None and name.isidentifier())]
+    names = [*scope.values, *callable_names] if called else [*scope.values, *scope.axes, *scope.words, *callable_names]
+    near = closest(text, names)
+    if called:
+        title, code = f"there is no operator or block `{text}`", "E0102"
+        help = f"did you mean `{near}`?" if near else "`attn list` and `attn doc` show what there is"
+    else:
+        title, code = f"unknown name `{text}`", "E0101"
+        shown = [name for name in scope.values if not name.startswith("_")]
+        help = f"did you mean `{near}`?" if near else f"names here: {', '.join(shown[:12]) or 'none yet'}"
+    return Fault(Diagnostic(code, title, span, "not known here", help=help))
+
+
+# ---------------------------------------------------------------- arithmetic
+
+NODE_OF: dict[str, str] = {
+    "+": "add", "-": "sub", "*": "mul", "/": "div", "//": "floordiv", "%": "mod", "**": "pow", "==": "eq", "!=": "ne",
+    "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "and": "and", "or": "or",
+}  # fmt: skip
+COMPARISONS = frozenset(("==", "!=", "<", "<=", ">", ">="))
+
+
+@handles(tree.Binary)
+def _binary(frame: Frame, expr: tree.Binary) -> Value:
+    chain: list[tree.Binary] = []
+    left: tree.Expr = expr
+    while isinstance(left, tree.Binary):
+        chain.append(left)
+        left = left.left
+    value = evaluate(frame, left)
+    for part in reversed(chain):
+        value = _combine(frame, part, value)
+    return value
+
+
+def _unambiguous(frame: Frame, expr: tree.Expr) -> None:
+    """In arithmetic a name must be a value or an axis, not both."""
+    if isinstance(expr, tree.Name) and expr.text in frame.scope.values and frame.scope.axes.get(expr.text) and frame.scope.sizes(expr.text):
+        raise Fault(Diagnostic("E0106", f"`{expr.text}` is both a value and an axis", expr.span, "which one is meant?",
+                               help=f"write size({expr.text}) for the axis, or rename one of them"))  # fmt: skip
+
+
+def _combine(frame: Frame, expr: tree.Binary, left: Value) -> Value:
+    _unambiguous(frame, expr.left)
+    _unambiguous(frame, expr.right)
+    if expr.op in ("and", "or") and isinstance(left, bool):
+        if left == (expr.op == "or"):
+            return left
+        return evaluate(frame, expr.right)
+    right = evaluate(frame, expr.right)
+    if isinstance(left, Node) or isinstance(right, Node):
+        return _on_tensors(frame, expr, left, right)
+    if expr.op in COMPARISONS:
+        return statics.compare(expr.op, left, right, expr.span)
+    if expr.op in ("and", "or"):
+        return _logic(expr, left, right)
+    return _arithmetic(frame, expr, left, right)
+
+
+def _on_tensors(frame: Frame, expr: tree.Binary, left: Value, right: Value) -> Value:
+    if expr.op in ("==", "!=") and (left is None or right is None):
+        return expr.op == "!="
+    inputs = as_tensor(frame, left, expr.left.span), as_tensor(frame, right, expr.right.span)
+    return frame.call(NODE_OF[expr.op], inputs, expr.span)
+
+
+def _logic(expr: tree.Binary, left: Value, right: Value) -> Value:
+    for value, part in ((left, expr.left), (right, expr.right)):
+        if not isinstance(value, bool) and not (isinstance(value, Unknown) and value.kind == "bool"):
+            raise Fault(Diagnostic("E0305", f"`{expr.op}` needs conditions, this is {describe(value)}", part.span))
+    return right if isinstance(right, Unknown) or isinstance(left, bool) else left
+
+
+def _arithmetic(frame: Frame, expr: tree.Binary, left: Value, right: Value) -> Value:
+    if isinstance(left, tuple) and isinstance(right, tuple) and expr.op == "+":
+        return left + right
+    for value, part in ((left, expr.left), (right, expr.right)):
+        if is_layer(value):
+            raise Fault(Diagnostic("E0305", f"`{expr.op}` needs numbers or tensors, this is a layer", part.span, value.describe(),
+                                   help="apply it to a tensor first: f(x)"))  # fmt: skip
+        if not is_number(value) and not isinstance(value, Unknown | bool):
+            raise Fault(Diagnostic("E0305", f"`{expr.op}` needs numbers or tensors, this is {describe(value)}", part.span))
+    if isinstance(left, Unknown) or isinstance(right, Unknown):
+        return Unknown("float", "unknown")
+    left, right = (Size.of(int(value)) if isinstance(value, bool) else value for value in (left, right))
+    try:
+        return statics.arithmetic(expr.op, left, right, expr.span)
+    except statics.NotStatic:
+        inputs = as_tensor(frame, left, expr.left.span), as_tensor(frame, right, expr.right.span)
+        return frame.call(NODE_OF[expr.op], inputs, expr.span)
+
+
+@handles(tree.Unary)
+def _unary(frame: Frame, expr: tree.Unary) -> Value:
+    value = evaluate(frame, expr.operand)
+    if isinstance(value, Node):
+        return frame.call("not" if expr.op == "not" else "neg", (value,), expr.span)
+    if isinstance(value, Unknown):
+        return value
+    if expr.op == "not":
+        if isinstance(value, bool):
+            return not value
+        raise Fault(Diagnostic("E0305", f"`not` needs a condition, this is {describe(value)}", expr.operand.span))
+    if isinstance(value, bool) or not is_number(value):
+        raise Fault(Diagnostic("E0305", f"`-` needs a number or a tensor, this is {describe(value)}", expr.operand.span))
+    return statics.negate(value)
+
+
+@handles(tree.Conditional)
+def _conditional(frame: Frame, expr: tree.Conditional) -> Value:
+    chosen = condition(frame, expr.condition)
+    if isinstance(chosen, Unknown):
+        evaluate(frame, expr.other)
+        return evaluate(frame, expr.then)
+    return evaluate(frame, expr.then if chosen else expr.other)
+
+
+def condition(frame: Frame, expr: tree.Expr) -> bool | Unknown:
+    """A condition of `if`: decided while the module is built; Unknown only while checking an unbound program."""
+    value = evaluate(frame, expr)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, Unknown) and value.kind == "bool":
+        if frame.session.checking:
+            return value
+        raise Fault(Diagnostic("E0507", "this condition depends on a size that is only known when the module runs", expr.span, "decided at build time",
+                               help="bind the axis, or use where(c, a, b) on tensors"))  # fmt: skip
+    if isinstance(value, Node):
+        raise Fault(Diagnostic("E0507", "a tensor cannot be the condition of `if`", expr.span, "only known when the module runs",
+                               help="use where(c, a, b): it chooses number by number"))  # fmt: skip
+    raise Fault(Diagnostic("E0305", f"a condition is needed here, this is {describe(value)}", expr.span))
+
+
+def word(frame: Frame, expr: tree.Expr) -> Word | None:
+    """A bare word that is no value: one of an enumeration."""
+    if isinstance(expr, tree.Name) and expr.text not in frame.scope.values:
+        return Word(expr.text)
+    return None

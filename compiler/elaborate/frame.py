@@ -1,0 +1,230 @@
+"""One block being built: its scope, its place in the naming tree, and what operators ask of the evaluator (`Maker`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from math import isfinite
+from typing import Any
+
+from ...dsl.diagnostics import Diagnostic, Fault, Label
+from ...dsl.source import Span
+from ..graph import Init, Node
+from ..ops.base import OPERATORS, AxisRef, Call
+from ..sizes import Size, at_least, equal, nearest_multiples
+from ..sizes.size import fraction as as_ratio
+from ..types import Axis, DType, TensorType, TupleType
+from . import naming
+from .scope import Scope
+from .session import MAX_ELEMENTS, Kind, Session, Slot
+from .values import Unknown
+
+MAX_AXES = 16
+
+
+@dataclass
+class Frame:
+    """`owner` is what weights belong to right now, `context` names the owners of the current statement, `turn` tells the turns of
+    the loops around it apart, `trail` is the path of blocks for pictures, `binding` the name being bound."""
+
+    session: Session
+    scope: Scope
+    owner: naming.Owner
+    context: naming.Context
+    turn: tuple[int, ...] = ()
+    trail: tuple[str, ...] = ()
+    binding: str = ""
+    steps: dict[str, Node] = field(default_factory=dict[str, Node])
+    """Axes being stepped along by `scan`, with the step number."""
+    sliced: Any = None
+    """Inside a scan: turns an outer tensor into what the body sees of it."""
+
+    def within(self, **changes: Any) -> Frame:
+        return replace(self, **changes)
+
+    # ------------------------------------------------ nodes
+
+    def node(self, op: str, inputs: Sequence[Node], type: TensorType | TupleType, span: Span, **attrs: Any) -> Node:
+        self.session.count(span)
+        if isinstance(type, TensorType):
+            self.check_type(type, span)
+        return self.session.builder.make(op, tuple(inputs), type, attrs, span, self.trail, self.binding)
+
+    def check_type(self, type: TensorType, span: Span) -> None:
+        names = type.names
+        if len(set(names)) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise Fault(Diagnostic("E0204", f"the result would have axis `{self.local(twice)}` twice", span, "made here",
+                                   help=f"rename one of them first: rename(x, {self.local(twice)} -> {self.local(twice)}')"))  # fmt: skip
+        if len(names) > MAX_AXES:
+            raise Fault(Diagnostic("E0213", f"a tensor has {len(names)} axes; at most {MAX_AXES} are allowed", span))
+        elements = type.elements().integer()
+        if elements is not None and elements > MAX_ELEMENTS:
+            raise Fault(Diagnostic("E0214", f"a tensor of {elements:,} elements is above the limit of {MAX_ELEMENTS:,}", span))
+
+    def number(self) -> int:
+        return self.session.builder.number()
+
+    def hidden(self) -> tuple[str, ...]:
+        return self.scope.hidden
+
+    def scalar(self, value: Any, span: Span) -> Node:
+        """A number as a node without axes; a symbolic size is read from the inputs when the module runs."""
+        if isinstance(value, Unknown):
+            dtype: DType = {"int": "int", "bool": "bool"}.get(value.kind, "wide")  # type: ignore[assignment]
+            return self.node("unknown", (), TensorType((), dtype), span, name=value.name)
+        if isinstance(value, bool):
+            return self.node("scalar", (), TensorType((), "bool"), span, value=value)
+        if isinstance(value, int):
+            value = Size.of(value)
+        if isinstance(value, Size):
+            return self._size(value, span)
+        number = float(value)
+        return self.node("scalar", (), TensorType((), "wide"), span, value=number)
+
+    def _size(self, size: Size, span: Span) -> Node:
+        constant = size.constant()
+        if constant is not None:
+            whole = constant.denominator == 1
+            value = int(constant) if whole else float(constant)
+            return self.node("scalar", (), TensorType((), "int" if whole else "wide"), span, value=value)
+        if size.is_integer() is True:
+            return self.node("size", (), TensorType((), "int"), span, value=size)
+        top, bottom = as_ratio(size)
+        if bottom == Size.of(1):
+            return self.node("size", (), TensorType((), "int"), span, value=size)
+        return self.call("div", (self._size(top, span), self._size(bottom, span)), span)
+
+    def call(self, name: str, tensors: Sequence[Node], span: Span, axes: Sequence[AxisRef] = (), **options: Any) -> Node:
+        operator = OPERATORS[name]
+        if operator.build is None:
+            raise KeyError(f"operator {name} cannot be built")
+        defaults = {option.name: option.default for option in operator.signature.options}
+        spans = tuple(tensor.span for tensor in tensors)
+        call = Call(name, span, self, tuple(tensors), tuple((tensor,) for tensor in tensors), spans, tuple(axes), options={**defaults, **options})
+        result = operator.build(call)
+        if isinstance(result, tuple):
+            raise TypeError(f"operator {name} has several results")
+        return result
+
+    # ------------------------------------------------ weights
+
+    def weight(
+        self, name: str, axes: Sequence[Axis], groups: Sequence[Sequence[str]], init: Init, span: Span, kind: str = "param", dtype: DType = "float"
+    ) -> Node:
+        known = self.owner.direct.get(name)
+        if known is not None:
+            return self._again(self.session.slots[known], tuple(axes), span)
+        slot = Slot(self.owner, name, _kind(kind), tuple(axes), tuple(tuple(group) for group in groups), dtype, init, span)
+        number = len(self.session.slots)
+        for axis in axes:
+            self.require_whole(axis.size, span, f"axis `{self.local(axis.name)}`")
+        slot.node = self.node("weight", (), TensorType(tuple(axes), dtype), span, slot=number)
+        self.session.slots.append(slot)
+        self.owner.direct[name] = number
+        return slot.node
+
+    def _again(self, slot: Slot, axes: tuple[Axis, ...], span: Span) -> Node:
+        """The weight of a layer that is applied once more: same sizes, or a fault."""
+        for old, new in zip(slot.axes, axes, strict=True):
+            if equal(old.size, new.size) is False:
+                shown = self.local(new.name)
+                raise Fault(Diagnostic("E0404", f"this layer already has weights for `{shown}` of size {old.size}", span,
+                                       f"here `{shown}` has size {new.size}", (Label(slot.span, "the layer is written here"),),
+                                       help="write the layer twice to get two sets of weights"))  # fmt: skip
+        assert slot.node is not None
+        return slot.node
+
+    def update(self, state: Node, value: Node) -> None:
+        self.session.updates[state["slot"]] = value
+
+    # ------------------------------------------------ sizes
+
+    def require_equal(self, left: Size, right: Size, reason: str, span: Span, code: str = "E0202", labels: tuple[Label, ...] = ()) -> None:
+        same = equal(left, right)
+        if same is False:
+            raise Fault(Diagnostic(code, f"{reason}: {left} and {right}", span, "these two disagree", labels, self.bindings()))
+        if same is None:
+            self.session.guard("equal", left, right, reason, span)
+
+    def require_whole(self, size: Size, span: Span, what: str) -> None:
+        constant = size.constant()
+        if constant is None:
+            if size.is_integer() is None:
+                top, bottom = as_ratio(size)
+                if bottom != Size.of(1):
+                    self.session.guard("divides", bottom, top, f"{what} must be a whole number", span)
+            return
+        if constant.denominator != 1:
+            raise Fault(_not_whole(constant, what, span))
+        if constant < 0:
+            raise Fault(Diagnostic("E0207", f"{what} would have the negative size {constant}", span, notes=self.bindings()))
+
+    def require_at_least(self, left: Size, right: Size, reason: str, span: Span, code: str) -> None:
+        holds = at_least(left, right)
+        if holds is False:
+            raise Fault(Diagnostic(code, f"{reason}: {left} is less than {right}", span, notes=self.bindings()))
+        if holds is None:
+            self.session.guard("at_least", left, right, reason, span)
+
+    def bindings(self) -> tuple[str, ...]:
+        """The sizes known so far, for a message."""
+        shown = [f"{name} = {known.size}" for name, entry in self.scope.axes.items() for known in entry.sizes[:1] if str(known.size) != name]
+        return (f"sizes known here: {', '.join(shown)}",) if shown else ()
+
+    # ------------------------------------------------ axes
+
+    def declare(self, ref: AxisRef, size: Size) -> Axis:
+        self.require_whole(size, ref.span, f"axis `{ref.name}`")
+        self.scope.entry(ref.name).add(size, ref.span, "made here")
+        return Axis(ref.symbol, size)
+
+    def local(self, symbol: str) -> str:
+        return self.scope.local(symbol)
+
+    def prime(self, symbol: str) -> str:
+        return self.scope.entry(self.local(symbol) + "'").symbol
+
+    def fresh(self, symbol: str, avoid: Sequence[str]) -> str:
+        while symbol in avoid:
+            symbol += "_"
+        return symbol
+
+    def size_of(self, ref: AxisRef) -> Size:
+        if ref.is_number:
+            return Size.of(int(ref.name))
+        if ref.size is not None:
+            return ref.size
+        known = self.scope.sizes(ref.name)
+        if not known:
+            raise Fault(Diagnostic("E0206", f"axis `{ref.name}` has no size yet", ref.span, "needed here",
+                                   help=f"give it here ({ref.name}=64) or before (axis {ref.name} = 64)"))  # fmt: skip
+        raise self.ambiguous(ref.name, ref.span)
+
+    def ambiguous(self, name: str, span: Span) -> Fault:
+        known = self.scope.sizes(name)
+        labels = tuple(Label(place.span, f"{place.size} {place.why}") for place in known[:4])
+        return Fault(Diagnostic("E0210", f"axis `{name}` has several sizes here: {', '.join(str(place.size) for place in known)}", span,
+                                "which one is meant?", labels, help=f"say whose: size(x, {name})"))  # fmt: skip
+
+    def warn(self, diagnostic: Diagnostic) -> None:
+        self.session.report(diagnostic)
+
+
+def _kind(kind: str) -> Kind:
+    if kind not in ("param", "const", "state", "buffer"):
+        raise ValueError(kind)
+    return kind  # type: ignore[return-value]
+
+
+def _not_whole(value: Fraction, what: str, span: Span) -> Diagnostic:
+    """510 channels into 8 heads: both numbers and the nearest that work."""
+    top, bottom = value.numerator, value.denominator
+    lower, upper = nearest_multiples(top, bottom)
+    return Diagnostic("E0203", f"{what} would have the size {top}/{bottom}, which is not a whole number", span,
+                      f"{top} = {bottom} * {top // bottom} + {top % bottom}", help=f"nearest sizes that divide: {lower} or {upper}")  # fmt: skip
+
+
+def finite(value: float) -> bool:
+    return isfinite(value)

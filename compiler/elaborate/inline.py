@@ -1,0 +1,343 @@
+"""A block called inside another: its axes are lined up with the caller's by name, its body is built in place, its results renamed back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ...dsl import tree
+from ...dsl.diagnostics import Diagnostic, Fault, Label
+from ...dsl.source import Span
+from ..graph import Node
+
+from ..ops.shape import expand_axes, merge_axes, rename_axes, split_axis
+from ..sizes import Size
+from ..types import STAR, Axis
+from . import naming
+from .blocks import AxisArgument, BlockReading, axis_name, names_in, read_param, signature_axes, static_names, static_value
+from .expressions import evaluate, size
+from .frame import Frame
+from .results import check_results
+from .scope import Scope
+from .session import Visit
+from .values import POISON, Several, Unknown, Value, Word
+
+MAX_DEPTH = 64
+
+
+@dataclass
+class Crossing:
+    """How the callee's axes and the caller's correspond. `back`: callee symbol to caller symbol; `groups`: callee symbol to the caller's
+    axes it stands for."""
+
+    caller: Frame
+    reading: BlockReading
+    scope: Scope
+    back: dict[str, str] = field(default_factory=dict[str, str])
+    groups: dict[str, tuple[Axis, ...]] = field(default_factory=dict[str, tuple[Axis, ...]])
+    hidden: list[str] = field(default_factory=list[str])
+
+
+def invoke(frame: Frame, reading: BlockReading, owner: naming.Owner, title: str, span: Span) -> Value:
+    """The results of a block on these arguments. Mistakes inside are reported on the way and leave poison."""
+    block, session = reading.block, frame.session
+    if any(visit.block is block for visit in session.visits):
+        chain = " -> ".join([visit.name for visit in session.visits if visit.block is not None] + [block.name])
+        raise Fault(Diagnostic("E0508", f"block `{block.name}` calls itself", span, f"{chain}", help="repeat with `for` or `scan`"))
+    if len(session.visits) >= MAX_DEPTH:
+        raise Fault(Diagnostic("E0509", f"blocks are called more than {MAX_DEPTH} deep", span))
+    scope = Scope(reading.unit)
+    crossing = Crossing(frame, reading, scope)
+    tensors = _enter(crossing)
+    session.visits.append(Visit(block, block.name, span))
+    try:
+        inner = Frame(session, scope, owner, owner.inside(("block",), ()), trail=(*frame.trail, title), steps=frame.steps)
+        fill_scope(inner, reading, tensors)
+        from .statements import run_body
+
+        values = run_body(inner, block)
+        if values is None:
+            return POISON
+        results = check_results(inner, block, values)
+    finally:
+        session.visits.pop()
+    returned = tuple(_leave(crossing, node, span) for node in results)
+    names = tuple(result.name or "" for result in block.results)
+    return returned[0] if len(returned) == 1 else Several(returned, names=names)
+
+
+# ---------------------------------------------------------------- entering
+
+
+def _enter(crossing: Crossing) -> dict[str, Node]:
+    reading, known = crossing.reading, static_names(crossing.reading.block)
+    crossing.scope.avoid.update(_all_symbols(reading))
+    _bind_given_axes(crossing)
+    tensors: dict[str, Node] = {}
+    for param in reading.block.params:
+        node = reading.given.get(param.name)
+        if isinstance(param.spec, tree.TensorSpec) and isinstance(node, Node):
+            tensors[param.name] = _enter_tensor(crossing, param, param.spec, node, known)
+    tensors = _separate_hidden(crossing, tensors)
+    crossing.scope.hidden = tuple(dict.fromkeys(crossing.hidden))
+    return tensors
+
+
+def _all_symbols(reading: BlockReading) -> set[str]:
+    return {name for node in reading.given.values() if isinstance(node, Node) for name in node.tensor.names}
+
+
+def _bind_given_axes(crossing: Crossing) -> None:
+    """Axes that are given as a size, or that no input has (`K: axis`)."""
+    reading = crossing.reading
+    in_inputs = {
+        axis_name(spec, static_names(reading.block)) for param in reading.block.params if isinstance(param.spec, tree.TensorSpec) for spec in param.spec.axes
+    }
+    for param in reading.block.params:
+        if isinstance(param.spec, tree.AxisKind) and param.name not in reading.axes:
+            argument = _same_name(crossing, param)
+            reading.axes[param.name] = argument
+    for name, argument in reading.axes.items():
+        if argument.size is not None:
+            crossing.scope.bind_axis(name, crossing.caller.fresh(name, [*crossing.scope.avoid])).add(argument.size, argument.span, "given in the call")
+        elif name not in in_inputs:
+            _bind_outside(crossing, name, argument)
+
+
+def _same_name(crossing: Crossing, param: tree.Param) -> AxisArgument:
+    if not crossing.caller.scope.knows_axis(param.name):
+        raise Fault(Diagnostic("E0301", f"block `{crossing.reading.block.name}` needs axis `{param.name}`", crossing.reading.span, "not given",
+                               (Label(param.span, "declared here"),), help=f"name one, or give a size: {param.name}=16"))  # fmt: skip
+    item = tree.AxisItem(crossing.reading.span, param.name)
+    return AxisArgument((item,), None, crossing.reading.span)
+
+
+def _bind_outside(crossing: Crossing, name: str, argument: AxisArgument) -> None:
+    from .arguments import axis_ref
+
+    ref = axis_ref(crossing.caller, argument.items[0])
+    entry = crossing.scope.bind_axis(name, ref.symbol)
+    entry.add(crossing.caller.size_of(ref), argument.span, "given in the call")
+    crossing.back[ref.symbol] = ref.symbol
+
+
+def _enter_tensor(crossing: Crossing, param: tree.Param, spec: tree.TensorSpec, node: Node, known: set[str]) -> Node:
+    """The argument with the callee's axes: groups merged, clashing names renamed, the rest hidden in `*`."""
+    span = crossing.reading.spans.get(param.name, crossing.reading.span)
+    mine: list[str] = []
+    pairs: list[tuple[str, str]] = []
+    for axis in spec.axes:
+        name = axis_name(axis, known)
+        if axis.name == STAR:
+            continue
+        if name is None:
+            raise Fault(Diagnostic("E0506", "this axis has no name", axis.span, "several could be meant", help="write it as name = size"))
+        node, symbol, inside = _find_axis(crossing, param, name, node, span, mine)
+        mine.append(inside)
+        if symbol != inside:
+            pairs.append((symbol, inside))
+    if pairs:
+        node = rename_axes(crossing.caller, node, pairs, span)
+    extra = [name for name in node.tensor.names if name not in mine]
+    if extra and not any(axis.name == STAR for axis in spec.axes):
+        shown = crossing.caller.local(extra[0])
+        raise Fault(Diagnostic("E0309", f"`{param.name}` of block `{crossing.reading.block.name}` takes no axis `{shown}`", span, "this tensor has it",
+                               (Label(spec.span, "declared here"),), help="a `*` in the signature would let any axes through"))  # fmt: skip
+    crossing.hidden.extend(extra)
+    return node
+
+
+def _find_axis(crossing: Crossing, param: tree.Param, name: str, node: Node, span: Span, mine: list[str]) -> tuple[Node, str, str]:
+    """The tensor (a group merged), the caller's symbol for callee axis `name`, and the callee's."""
+    argument = crossing.reading.axes.get(name)
+    items = argument.items if argument is not None and argument.items else (tree.AxisItem(span, name),)
+    symbols = [_caller_symbol(crossing, param, name, item, node, span) for item in items]
+    bound = crossing.scope.axes.get(name)
+    if len(symbols) > 1:
+        return _merge_group(crossing, name, symbols, node, span)
+    symbol = symbols[0]
+    if symbol in mine:
+        raise Fault(Diagnostic("E0204", f"axis `{crossing.caller.local(symbol)}` is bound twice in one tensor", span, "here"))
+    if bound is None:
+        inside = symbol if symbol not in crossing.back else crossing.caller.fresh(symbol + "_", [*crossing.scope.avoid])
+        bound = crossing.scope.bind_axis(name, inside)
+        crossing.back[inside] = symbol
+    elif crossing.back.get(bound.symbol, bound.symbol) != symbol:
+        raise Fault(Diagnostic("E0310", f"axis `{name}` of block `{crossing.reading.block.name}` is bound to two different axes", span, "here"))
+    bound.add(node.tensor.size(symbol), span, f"in `{param.name}`")
+    return node, symbol, bound.symbol
+
+
+def _caller_symbol(crossing: Crossing, param: tree.Param, name: str, item: tree.AxisItem, node: Node, span: Span) -> str:
+    entry = crossing.caller.scope.axes.get(item.name)
+    bare = item.name.rstrip("'")
+    if entry is None and bare != item.name and bare in crossing.caller.scope.axes:
+        entry = crossing.caller.scope.entry(item.name)
+    if entry is not None and node.tensor.has(entry.symbol):
+        return entry.symbol
+    block = crossing.reading.block
+    shown = [crossing.caller.local(symbol) for symbol in node.tensor.names]
+    free = [axis for axis in shown if axis not in signature_axes(block) and axis != STAR]
+    suggestion = f"bind another one: {block.name}(..., {name}={free[-1] if free else 'K'})"
+    raise Fault(Diagnostic("E0301", f"block `{block.name}` needs axis `{item.name}`, and this tensor has none", span, f"its axes: {', '.join(shown)}",
+                           (Label(param.span, f"`{name}` is declared here"),), help=suggestion))  # fmt: skip
+
+
+def _merge_group(crossing: Crossing, name: str, symbols: list[str], node: Node, span: Span) -> tuple[Node, str, str]:
+    axes = tuple(Axis(symbol, node.tensor.size(symbol)) for symbol in symbols)
+    total = Size.of(1)
+    for axis in axes:
+        total = total * axis.size
+    bound = crossing.scope.axes.get(name)
+    if bound is None:
+        bound = crossing.scope.bind_axis(name, crossing.caller.fresh(name, [*crossing.scope.avoid]))
+        crossing.groups[bound.symbol] = axes
+    bound.add(total, span, "a group of axes")
+    merged = merge_axes(crossing.caller, node, symbols, Axis(bound.symbol, total), span)
+    return merged, bound.symbol, bound.symbol
+
+
+def _separate_hidden(crossing: Crossing, tensors: dict[str, Node]) -> dict[str, Node]:
+    """An axis hidden in one argument that is the callee's own in another gets a name of its own."""
+    own = {entry.symbol for entry in crossing.scope.axes.values()}
+    clashes = [symbol for symbol in dict.fromkeys(crossing.hidden) if symbol in own]
+    if not clashes:
+        return tensors
+    fresh = {symbol: crossing.caller.fresh(symbol + "_", [*crossing.scope.avoid, *own]) for symbol in clashes}
+    for symbol, inside in fresh.items():
+        crossing.back[inside] = symbol
+    known = static_names(crossing.reading.block)
+    for param in crossing.reading.block.params:
+        node = tensors.get(param.name)
+        if node is None or not isinstance(param.spec, tree.TensorSpec):
+            continue
+        declared = {crossing.scope.axes[name].symbol for axis in param.spec.axes if (name := axis_name(axis, known)) in crossing.scope.axes and name}
+        pairs = [(symbol, inside) for symbol, inside in fresh.items() if node.tensor.has(symbol) and symbol not in declared]
+        if pairs:
+            tensors[param.name] = rename_axes(crossing.caller, node, pairs, crossing.reading.span)
+    crossing.hidden = [fresh.get(symbol, symbol) for symbol in crossing.hidden]
+    return tensors
+
+
+# ---------------------------------------------------------------- the callee's names
+
+
+def fill_scope(frame: Frame, reading: BlockReading, tensors: dict[str, Node]) -> None:
+    """Parameters become values; defaults are worked out in order; declared sizes are compared with those that came."""
+    block = reading.block
+    for param in block.params:
+        if isinstance(param.spec, tree.EnumSpec):
+            frame.scope.words.update(param.spec.values)
+    for param in block.params:
+        if not isinstance(param.spec, tree.AxisKind):
+            frame.scope.values[param.name] = _value_of(frame, reading, param, tensors)
+    for entry in frame.scope.axes.values():
+        entry.declared = True
+    for param in block.params:
+        node = tensors.get(param.name)
+        if node is not None and isinstance(param.spec, tree.TensorSpec):
+            check_declared(frame, block, param, param.spec, node, reading.spans.get(param.name, reading.span))
+
+
+def _value_of(frame: Frame, reading: BlockReading, param: tree.Param, tensors: dict[str, Node]) -> Value:
+    if param.name in tensors:
+        return tensors[param.name]
+    if param.name in reading.given:
+        return reading.given[param.name]
+    if param.default is not None:
+        return default_value(frame, param)
+    return missing_value(frame, reading, param)
+
+
+def default_value(frame: Frame, param: tree.Param) -> Value:
+    assert param.default is not None
+    if isinstance(param.spec, tree.EnumSpec) and isinstance(param.default, tree.Name):
+        if param.default.text not in param.spec.values:
+            raise Fault(Diagnostic("E0105", f"`{param.default.text}` is none of the values of `{param.name}`", param.default.span))
+        return Word(param.default.text)
+    if isinstance(param.spec, tree.StaticSpec):
+        value = evaluate(frame, param.default)
+        return None if value is None else static_value(param.name, param.spec, value, param.default.span)
+    return read_param(frame, param, param.default)
+
+
+def missing_value(frame: Frame, reading: BlockReading, param: tree.Param) -> Value:
+    """A parameter without default that the call does not give."""
+    name, block = param.name, reading.block
+    raise Fault(Diagnostic("E0302", f"block `{block.name}` needs `{name}`", reading.span, "not given here", (Label(param.span, "declared here, without a default"),),
+                           help=f"add {name}=..."))  # fmt: skip
+
+
+def check_declared(frame: Frame, block: tree.Block, param: tree.Param, spec: tree.TensorSpec, node: Node, span: Span) -> None:
+    """The sizes and the kind of number of an argument against its declaration."""
+    known = static_names(block)
+    for axis in spec.axes:
+        name = axis_name(axis, known)
+        if axis.name == STAR or name is None:
+            continue
+        entry = frame.scope.axes[name]
+        found = node.tensor.size(entry.symbol)
+        wanted = declared_size(frame, axis, name)
+        if wanted is not None:
+            frame.require_equal(wanted, found, f"axis `{name}` has two sizes", span, "E0202", (Label(axis.span, f"`{wanted}` declared here"),))
+    kinds = {"float": ("float", "wide", "complex"), "int": ("int", "bool"), "bool": ("bool",), "complex": ("complex",)}
+    if spec.dtype in kinds and node.dtype not in kinds[spec.dtype]:
+        raise Fault(Diagnostic("E0311", f"`{param.name}` takes {spec.dtype} numbers, this tensor holds {node.dtype}", span, "here", (Label(spec.span, "declared here"),),
+                               help=f"convert it: {spec.dtype}(x)"))  # fmt: skip
+
+
+def declared_size(frame: Frame, axis: tree.AxisSpec, name: str) -> Size | None:
+    """What a declaration says an axis measures: its size expression, or the first size the name has."""
+    if axis.size is None or (isinstance(axis.size, tree.Name) and axis.size.text == name):
+        known = frame.scope.sizes(name)
+        return known[0].size if known else None
+    clean = frame.scope.copy()
+    for entry in clean.axes.values():
+        entry.sizes = entry.sizes[:1]
+    if any(inner not in clean.values and not clean.sizes(inner) for inner in names_in(axis.size) if inner in clean.axes):
+        return None
+    value = size(frame.within(scope=clean), axis.size, f"axis `{name}`")
+    return None if isinstance(value, Unknown) else value
+
+
+# ---------------------------------------------------------------- leaving
+
+
+def _leave(crossing: Crossing, node: Node, span: Span) -> Node:
+    """A result with the caller's axis names; one that would come twice is primed."""
+    caller = crossing.caller
+    for symbol, axes in crossing.groups.items():
+        for inside in [name for name in node.tensor.names if name.rstrip("'") == symbol]:
+            marks = inside[len(symbol) :]
+            parts = [Axis(axis.name if not marks else caller.scope.entry(caller.local(axis.name) + marks).symbol, axis.size) for axis in axes]
+            node = split_axis(caller, node, inside, parts, span)
+    pairs: list[tuple[str, str]] = []
+    taken: list[str] = []
+    order = sorted(node.tensor.names, key=lambda name: crossing.back.get(name) != name)
+    for symbol in [*[name for name in order if name in crossing.scope.hidden], *[name for name in order if name not in crossing.scope.hidden]]:
+        outside = _outside(crossing, symbol)
+        while outside in taken:
+            outside = caller.scope.entry(caller.local(outside) + "'").symbol
+        taken.append(outside)
+        if outside != symbol:
+            pairs.append((symbol, outside))
+    return rename_axes(caller, node, pairs, span) if pairs else node
+
+
+def _outside(crossing: Crossing, symbol: str) -> str:
+    """The caller's symbol for an axis of a result."""
+    caller = crossing.caller
+    if symbol in crossing.back:
+        return crossing.back[symbol]
+    grouped = {axis.name for axes in crossing.groups.values() for axis in axes}
+    if symbol in crossing.scope.hidden or symbol in grouped:
+        return symbol
+    local = crossing.scope.local(symbol)
+    bare = local.rstrip("'")
+    if bare != local:
+        base = crossing.scope.axes[bare].symbol if bare in crossing.scope.axes else None
+        if base is not None:
+            return caller.scope.entry(caller.local(crossing.back.get(base, base)) + local[len(bare) :]).symbol
+    return caller.scope.entry(local).symbol
+
+
+__all__ = ["check_declared", "declared_size", "default_value", "expand_axes", "fill_scope", "invoke"]

@@ -1,0 +1,92 @@
+"""What a block returns, against what it declares."""
+
+from __future__ import annotations
+
+from ...dsl import tree
+from ...dsl.diagnostics import Diagnostic, Fault, Label
+from ...dsl.source import Span
+from ..graph import Node
+from ..ops.shape import expand_axes
+from ..sizes import equal
+from ..types import STAR, Axis, TensorType
+from .blocks import axis_name, static_names
+from .frame import Frame
+
+
+def check_results(frame: Frame, block: tree.Block, values: list[tuple[Node, Span]]) -> list[Node]:
+    """Each value with exactly the declared axes (those of `*` filled in). Raises Fault E0504 where one does not match."""
+    if len(values) != len(block.results):
+        span = values[0][1] if values else block.head
+        raise Fault(Diagnostic("E0306", f"block `{block.name}` declares {len(block.results)} results, {len(values)} are returned", span, "returned here",
+                               (Label(block.head, "declared here"),)))  # fmt: skip
+    return [check_result(frame, block, result, node, span) for result, (node, span) in zip(block.results, values, strict=True)]
+
+
+def check_result(frame: Frame, block: tree.Block, result: tree.Result, node: Node, span: Span) -> Node:
+    from .inline import declared_size
+
+    known = static_names(block)
+    wanted: list[str] = []
+    for spec in result.type.axes:
+        if spec.name == STAR:
+            continue
+        name = axis_name(spec, known)
+        if name is None:
+            raise Fault(Diagnostic("E0506", "this axis has no name", spec.span, "several could be meant", help="write it as name = size"))
+        symbol = frame.scope.entry(name).symbol
+        if symbol in wanted:
+            raise Fault(Diagnostic("E0204", f"axis `{name}` is declared twice", spec.span))
+        wanted.append(symbol)
+        if not node.tensor.has(symbol):
+            raise _mismatch(frame, result, node, span, f"it has no axis `{name}`")
+        expected = declared_size(frame, spec, name) if spec.size is not None or _in_signature(frame, name) else None
+        if expected is not None:
+            found = node.tensor.size(symbol)
+            if equal(expected, found) is False:
+                raise _size_mismatch(frame, result, spec, node, span, f"axis `{name}`: expected {expected}, found {found}")
+            if equal(expected, found) is None:
+                frame.session.guard("equal", expected, found, f"axis `{name}` of the result", span)
+    return _with_star(frame, result, node, span, wanted)
+
+
+def _in_signature(frame: Frame, name: str) -> bool:
+    entry = frame.scope.axes.get(name)
+    return entry is not None and entry.declared
+
+
+def _with_star(frame: Frame, result: tree.Result, node: Node, span: Span, wanted: list[str]) -> Node:
+    star = any(spec.name == STAR for spec in result.type.axes)
+    extra = [name for name in node.tensor.names if name not in wanted]
+    strange = [name for name in extra if not star or name not in frame.scope.hidden]
+    if strange:
+        raise _mismatch(frame, result, node, span, f"its axis `{frame.local(strange[0])}` is not declared")
+    if not star:
+        return node
+    sizes = _hidden_sizes(frame)
+    missing = [Axis(name, sizes[name]) for name in frame.scope.hidden if name not in extra and name in sizes]
+    return expand_axes(frame, node, missing, span) if missing else node
+
+
+def _hidden_sizes(frame: Frame) -> dict[str, object]:  # type: ignore[type-arg]
+    """The sizes of the axes that `*` hides, read off the parameters."""
+    found: dict[str, object] = {}
+    for value in frame.scope.values.values():
+        if isinstance(value, Node) and isinstance(value.type, TensorType):
+            found.update({axis.name: axis.size for axis in value.type.axes if axis.name in frame.scope.hidden and axis.name not in found})
+    return found
+
+
+def _shown(frame: Frame, node: Node) -> str:
+    parts = [(frame.local(axis.name), str(axis.size)) for axis in node.tensor.axes]
+    return "[" + ", ".join(name if name == size else f"{name}={size}" for name, size in parts) + "]"
+
+
+def _mismatch(frame: Frame, result: tree.Result, node: Node, span: Span, why: str) -> Fault:
+    return Fault(Diagnostic("E0504", f"the result does not match its declaration: {why}", span, f"found {_shown(frame, node)}",
+                            (Label(result.type.span, f"expected {result.type.span.text}"),), frame.bindings(),
+                            "change the declared result, or reduce, rename or expand the axis before returning"))  # fmt: skip
+
+
+def _size_mismatch(frame: Frame, result: tree.Result, spec: tree.AxisSpec, node: Node, span: Span, why: str) -> Fault:
+    return Fault(Diagnostic("E0504", f"the result does not match its declaration: {why}", span, f"found {_shown(frame, node)}",
+                            (Label(spec.span, "expected this"),), frame.bindings()))  # fmt: skip

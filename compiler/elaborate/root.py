@@ -1,0 +1,390 @@
+"""A block as a whole program: its parameters bound by the caller (or left open while checking), its body built, its weights named."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from ...dsl import tree
+from ...dsl.closest import closest
+from ...dsl.diagnostics import AttnError, Diagnostic, Fault, Label
+from ...dsl.loader import Unit
+from ...dsl.source import Span
+from ..graph import Graph, Node, Output, Weight
+from ..sizes import Size
+from ..types import STAR, Axis, DType, TensorType
+from . import naming
+from .blocks import axis_name, signature_axes, static_names, static_value
+from .expressions import size
+from .frame import Frame
+from .inline import declared_size, default_value
+from .results import check_results
+from .scope import Scope
+from .session import Session, Slot, Visit
+from .statements import run_body
+from .values import POISON, Poisoned, Unknown, Value, Word, describe
+
+Bindings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Elaborated:
+    """What came of a block: its graph (None where a mistake prevents one) and everything there is to say about it."""
+
+    graph: Graph | None
+    diagnostics: tuple[Diagnostic, ...]
+
+    def require(self) -> Graph:
+        """The graph, or AttnError with the errors."""
+        errors = [diagnostic for diagnostic in self.diagnostics if diagnostic.severity == "error"]
+        if errors or self.graph is None:
+            raise AttnError(errors)
+        return self.graph
+
+
+def elaborate(unit: Unit, block: tree.Block, bind: Bindings | None = None, given: Collection[str] = (), checking: bool = False) -> Elaborated:
+    """Build the typed graph of a block.
+
+    `bind`: sizes of axes and values of parameters; `given`: the optional inputs that will be passed. While `checking`, what is unbound stays
+    symbolic; otherwise every parameter without a default and every axis of a weight must be bound.
+    """
+    session = Session(checking)
+    owner = naming.root()
+    frame = Frame(session, Scope(unit), owner, owner.inside(("block",), ()))
+    session.visits.append(Visit(block, block.name, None))
+    try:
+        inputs = _Root(frame, block, dict(bind or {}), frozenset(given)).bind()
+        outputs = _outputs(frame, block) if inputs is not None else None
+    except Fault as fault:
+        session.report(fault.diagnostic)
+        return Elaborated(None, tuple(session.diagnostics))
+    except Poisoned:
+        return Elaborated(None, tuple(session.diagnostics))
+    if inputs is None or outputs is None:
+        return Elaborated(None, tuple(session.diagnostics))
+    weights = name_weights(session, block)
+    graph = Graph(block.name, inputs, outputs, weights, tuple(sorted(session.updates.items())), tuple(session.guards.values()), block.doc, block.span)
+    failed = any(diagnostic.severity == "error" for diagnostic in session.diagnostics)
+    return Elaborated(None if failed else graph, tuple(session.diagnostics))
+
+
+def _outputs(frame: Frame, block: tree.Block) -> tuple[Output, ...] | None:
+    values = run_body(frame, block)
+    if values is None:
+        return None
+    nodes = check_results(frame, block, values)
+    known = static_names(block)
+    outputs: list[Output] = []
+    for result, node in zip(block.results, nodes, strict=True):
+        order: list[str] = []
+        for spec in result.type.axes:
+            if spec.name == STAR:
+                order.extend(frame.scope.hidden)
+            else:
+                name = axis_name(spec, known)
+                assert name is not None
+                order.append(frame.scope.entry(name).symbol)
+        outputs.append(Output(result.name or "", node, tuple(order)))
+    return tuple(outputs)
+
+
+# ---------------------------------------------------------------- parameters
+
+
+@dataclass
+class _Root:
+    frame: Frame
+    block: tree.Block
+    bound: dict[str, Any]
+    given: frozenset[str]
+
+    def bind(self) -> tuple[Node, ...] | None:
+        """The input nodes, with every parameter in the scope; None where bindings are missing (reported)."""
+        if not self._check_names():
+            return None
+        self._axes()
+        if not self._statics():
+            return None
+        return self._inputs()
+
+    def _check_names(self) -> bool:
+        params = {param.name: param for param in self.block.params}
+        axes = signature_axes(self.block)
+        fine = True
+        for name in self.bound:
+            param = params.get(name)
+            if (param is not None and not isinstance(param.spec, tree.TensorSpec)) or name in axes:
+                continue
+            fine = False
+            near = closest(name, [*axes, *(p.name for p in self.block.params if not isinstance(p.spec, tree.TensorSpec))])
+            known = [*axes, *(p.name for p in self.block.params if isinstance(p.spec, tree.StaticSpec | tree.EnumSpec))]
+            help = f"did you mean `{near}`?" if near else f"it has: {', '.join(known)}"
+            title = f"`{name}` is a tensor: pass it to the module" if param else f"block `{self.block.name}` has no axis or parameter `{name}` to bind"
+            self.frame.session.report(Diagnostic("E0502", title, self.block.head, "bound by the caller", help=help))
+        return fine
+
+    def _axes(self) -> None:
+        scope, known = self.frame.scope, static_names(self.block)
+        star = False
+        for param in self.block.params:
+            if isinstance(param.spec, tree.AxisKind):
+                self._axis(param.name, param.span)
+            for spec in _input_axes(param):
+                star = star or spec.name == STAR
+                if spec.name not in (None, STAR) and spec.size is None:
+                    self._axis(spec.name or "", spec.span)
+        for param in self.block.params:
+            for spec in _input_axes(param):
+                name = axis_name(spec, known)
+                if name is not None and name != STAR and name not in scope.axes:
+                    if spec.name is not None and name not in self.bound:
+                        scope.bind_axis(name, name)
+                    else:
+                        self._axis(name, spec.span)
+        scope.hidden = (STAR,) if star else ()
+        scope.avoid.add(STAR)
+
+    def _axis(self, name: str, span: Span) -> None:
+        scope = self.frame.scope
+        bare = name.rstrip("'")
+        if name in scope.axes:
+            return
+        if bare != name and bare in scope.axes:
+            scope.entry(name)
+            return
+        entry = scope.bind_axis(name, name)
+        entry.declared = True
+        value = self.bound.get(name)
+        if value is None:
+            entry.add(Size.symbol(name), span, "any size")
+            return
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
+            raise Fault(Diagnostic("E0503", f"axis `{name}` is bound to {value!r}", span, "a whole number is needed"))
+        entry.add(Size.of(value), span, "bound by the caller")
+
+    def _statics(self) -> bool:
+        missing: list[tree.Param] = []
+        for param in self.block.params:
+            if isinstance(param.spec, tree.EnumSpec):
+                self.frame.scope.words.update(param.spec.values)
+        for param in self.block.params:
+            if isinstance(param.spec, tree.AxisKind) and not self.frame.session.checking and param.name not in self.bound:
+                missing.append(param)
+            if not isinstance(param.spec, tree.StaticSpec | tree.EnumSpec | tree.LayerSpec):
+                continue
+            try:
+                self.frame.scope.values[param.name] = self._value(param)
+            except KeyError:
+                missing.append(param)
+            except Fault as fault:
+                self.frame.session.report(fault.diagnostic)
+                self.frame.scope.values[param.name] = POISON
+        if missing:
+            names = [param.name for param in missing]
+            labels = tuple(Label(param.span, "no default") for param in missing[1:])
+            call = ", ".join(f"{name}=..." for name in names)
+            self.frame.session.report(Diagnostic("E0501", f"block `{self.block.name}` needs {', '.join(f'`{name}`' for name in names)} to be compiled",
+                                                 missing[0].span, "no default", labels, help=f"bind it: attn.compile(..., {call}) or --bind {call}"))  # fmt: skip
+        return not missing
+
+    def _value(self, param: tree.Param) -> Value:
+        """The bound value, the default, or (only while checking) something unknown. KeyError where there is none."""
+        if param.name in self.bound and param.name not in self.frame.scope.axes:
+            return from_python(self.bound[param.name], param)
+        if param.default is not None:
+            return default_value(self.frame, param)
+        if not self.frame.session.checking:
+            raise KeyError(param.name)
+        if isinstance(param.spec, tree.LayerSpec):
+            return ParamLayer(self.frame, param, param.spec)
+        if isinstance(param.spec, tree.EnumSpec):
+            return Word(param.spec.values[0])
+        assert isinstance(param.spec, tree.StaticSpec)
+        if param.spec.many:
+            return Unknown("list", param.name)
+        return Size.symbol(self._symbol(param.name)) if param.spec.kind == "int" else Unknown(param.spec.kind, param.name)
+
+    def _symbol(self, name: str) -> str:
+        return name if name not in self.frame.scope.axes else name + "_value"
+
+    def _inputs(self) -> tuple[Node, ...]:
+        nodes: list[Node] = []
+        for param in self.block.params:
+            if not isinstance(param.spec, tree.TensorSpec):
+                continue
+            absent = param.default is not None and param.name not in self.given
+            node = self._input(param, param.spec, absent)
+            nodes.append(node)
+            if absent:
+                self.frame.scope.values[param.name] = None
+            else:
+                self.frame.scope.bind(param.name, node, param.span)
+        return tuple(nodes)
+
+    def _input(self, param: tree.Param, spec: tree.TensorSpec, absent: bool) -> Node:
+        known, scope = static_names(self.block), self.frame.scope
+        axes: list[Axis] = []
+        for item in spec.axes:
+            name = axis_name(item, known)
+            if item.name == STAR:
+                axes.append(Axis(STAR, Size.symbol(STAR)))
+                continue
+            if name is None:
+                raise Fault(Diagnostic("E0506", "this axis has no name", item.span, "several could be meant", help="write it as name = size"))
+            found = declared_size(self.frame, item, name)
+            if found is None:
+                found = Size.symbol(name) if item.size is None else self._sized(item, name)
+            scope.entry(name).add(found, item.span, f"in `{param.name}`")
+            scope.entry(name).declared = True
+            axes.append(Axis(scope.entry(name).symbol, found))
+        dtype = input_dtype(spec)
+        order = tuple(axis.name for axis in axes)
+        return self.frame.node("input", (), TensorType(tuple(axes), dtype), param.span, name=param.name, order=order, optional=param.default is not None, absent=absent)
+
+    def _sized(self, item: tree.AxisSpec, name: str) -> Size:
+        assert item.size is not None
+        value = size(self.frame, item.size, f"axis `{name}`")
+        return Size.symbol(name) if isinstance(value, Unknown) else value
+
+
+def _input_axes(param: tree.Param) -> tuple[tree.AxisSpec, ...]:
+    if isinstance(param.spec, tree.TensorSpec):
+        return param.spec.axes
+    return ()
+
+
+def input_dtype(spec: tree.TensorSpec) -> DType:
+    if spec.dtype in ("float", "int", "bool", "complex"):
+        return spec.dtype  # type: ignore[return-value]
+    near = closest(spec.dtype, ["float", "int", "bool", "complex"])
+    raise Fault(Diagnostic("E0107", f"there is no kind of number `{spec.dtype}`", spec.span, "not known",
+                           help=f"did you mean `{near}`?" if near else "float, int or bool"))  # fmt: skip
+
+
+def from_python(value: Any, param: tree.Param) -> Value:
+    """A caller's Python value as a static of the declared kind."""
+    spec = param.spec
+    if isinstance(spec, tree.EnumSpec):
+        if value in spec.values:
+            return Word(value)
+        near = closest(str(value), spec.values)
+        raise Fault(Diagnostic("E0105", f"{value!r} is none of the values of `{param.name}`", spec.span, "the values are declared here",
+                               help=f"did you mean `{near}`?" if near else f"one of: {', '.join(spec.values)}"))  # fmt: skip
+    if not isinstance(spec, tree.StaticSpec):
+        raise Fault(Diagnostic("E0503", f"`{param.name}` cannot be bound from Python", param.span, "it is a layer", help="call the block from another one"))
+    return static_value(param.name, spec, _static(value, param), param.span)
+
+
+def _static(value: Any, param: tree.Param) -> Value:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return Size.of(value)
+    if isinstance(value, float):
+        return value if value != value or value in (float("inf"), float("-inf")) else Fraction(repr(value))
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return tuple(_static(item, param) for item in value)
+    raise Fault(Diagnostic("E0503", f"`{param.name}` is bound to {value!r}", param.span, "numbers, booleans, lists and words can be bound"))
+
+
+@dataclass(frozen=True, eq=False)
+class ParamLayer:
+    """A layer parameter while its block is checked alone: only its declared type is known."""
+
+    frame: Frame
+    param: tree.Param
+    spec: tree.LayerSpec
+
+    def describe(self) -> str:
+        return f"the layer `{self.param.name}`"
+
+    def apply(self, tensors: Sequence[Node], span: Span) -> Node:
+        if len(tensors) != 1:
+            raise Fault(Diagnostic("E0302", f"`{self.param.name}` takes 1 tensor, {len(tensors)} given", span, "applied here"))
+        scope, known, x = self.frame.scope, static_names_of(self.frame), tensors[0]
+        gone = [scope.entry(name).symbol for spec in self.spec.input.axes if (name := axis_name(spec, known)) not in (None, STAR) and name]
+        for symbol in gone:
+            if not x.tensor.has(symbol):
+                shown = ", ".join(self.frame.local(name) for name in x.tensor.names)
+                raise Fault(Diagnostic("E0301", f"layer `{self.param.name}` needs axis `{self.frame.local(symbol)}`", span, f"this tensor has {shown}",
+                                       (Label(self.spec.span, "declared here"),)))  # fmt: skip
+        made = [self._made(spec, x) for spec in self.spec.output.axes if spec.name != STAR]
+        type = x.tensor.without(gone).plus(made)
+        return self.frame.node("layer", (x,), type, span, name=self.param.name)
+
+    def _made(self, spec: tree.AxisSpec, x: Node) -> Axis:
+        name = axis_name(spec, static_names_of(self.frame))
+        if name is None:
+            raise Fault(Diagnostic("E0506", "this axis has no name", spec.span, help="write it as name = size"))
+        symbol = self.frame.scope.entry(name).symbol
+        found = declared_size(self.frame, spec, name)
+        if found is None:
+            found = x.tensor.size(symbol) if x.tensor.has(symbol) else Size.symbol(name)
+        return Axis(symbol, found)
+
+
+def static_names_of(frame: Frame) -> set[str]:
+    return {name for name, value in frame.scope.values.items() if not isinstance(value, Node)}
+
+
+# ---------------------------------------------------------------- weights
+
+
+def name_weights(session: Session, block: tree.Block) -> tuple[Weight, ...]:
+    """The weights with their paths; clashes, and sizes that are not bound, are reported."""
+    weights: list[Weight] = []
+    taken: dict[str, Slot] = {}
+    for slot in session.slots:
+        path = ".".join((*slot.owner.path(), slot.leaf))
+        _check_path(session, path, slot, taken)
+        taken[path] = slot
+        weights.append(Weight(path, slot.kind, slot.axes, slot.groups, slot.dtype, slot.init, slot.span))
+    _check_prefixes(session, taken)
+    if not session.checking:
+        _check_bound(session, block, weights)
+    return tuple(weights)
+
+
+def _check_path(session: Session, path: str, slot: Slot, taken: Mapping[str, Slot]) -> None:
+    other = taken.get(path)
+    if other is None:
+        return
+    if other.span == slot.span and other.owner is not slot.owner:
+        session.report(Diagnostic("E0402", f"the weight `{path}` is made anew in every turn of a loop under one name", slot.span, "made here",
+                                  help="name the turn: `as layers[i]`, or make the layer before the loop to share it"))  # fmt: skip
+    else:
+        session.report(Diagnostic("E0401", f"two weights would be called `{path}`", slot.span, "the second is here", (Label(other.span, "the first is here"),),
+                                  help="give one of them a name of its own: ... as other"))  # fmt: skip
+
+
+def _check_prefixes(session: Session, taken: Mapping[str, Slot]) -> None:
+    for path, slot in taken.items():
+        parts = path.split(".")
+        for end in range(1, len(parts)):
+            outer = taken.get(".".join(parts[:end]))
+            if outer is not None:
+                session.report(Diagnostic("E0401", f"`{'.'.join(parts[:end])}` is a weight and the path of another, `{path}`", slot.span, "the other is here",
+                                          (Label(outer.span, "the weight is here"),), help="give one of them a name of its own: ... as other"))  # fmt: skip
+
+
+def _check_bound(session: Session, block: tree.Block, weights: Sequence[Weight]) -> None:
+    """Every axis in the shape of a weight must have a number."""
+    needed: dict[str, list[str]] = {}
+    for weight in weights:
+        for size in weight.shape:
+            for name in sorted(size.free()):
+                needed.setdefault(name, []).append(weight.path)
+    if not needed:
+        return
+    names = sorted(needed)
+    shown = ", ".join(f"`{name}`" for name in names)
+    first = needed[names[0]]
+    call = ", ".join(f"{name}=64" for name in names)
+    session.report(Diagnostic("E0501", f"{shown} must be bound: weights have {'it' if len(names) == 1 else 'them'} in their shape", block.head,
+                              f"needed by `{first[0]}`" + (f" and {len(first) - 1} more" if len(first) > 1 else ""),
+                              help=f"bind: attn.compile(..., {call}) or --bind {call}"))  # fmt: skip
+
+
+__all__ = ["Elaborated", "ParamLayer", "describe", "elaborate"]

@@ -1,0 +1,96 @@
+"""What one elaboration gathers: nodes, weights, guards, diagnostics. Shared by all the blocks that are called on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from ...dsl.diagnostics import Diagnostic, Fault
+from ...dsl.source import Span
+from ..graph import Builder, Guard, Init, Node, Weight
+from ..sizes import Size
+from ..types import Axis, DType
+from . import naming
+
+MAX_NODES = 20_000
+MAX_ELEMENTS = 2**40
+
+Kind = Literal["param", "const", "state", "buffer"]
+
+
+@dataclass
+class Slot:
+    """A weight whose path is not known yet. `leaf` is its last name; `place` tells copies made by a loop from two sites."""
+
+    owner: naming.Owner
+    leaf: str
+    kind: Kind
+    axes: tuple[Axis, ...]
+    groups: tuple[tuple[str, ...], ...]
+    dtype: DType
+    init: Init
+    span: Span
+    node: Node | None = None
+    written: Span | None = None
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A block being called: for recursion, and for telling where a mistake inside it was called from."""
+
+    block: object
+    name: str
+    call: Span | None
+
+
+@dataclass
+class Session:
+    """`checking`: parameters may be unbound, both branches are looked at. `bound`: sizes given by the caller, by axis name."""
+
+    checking: bool
+    bound: dict[str, int] = field(default_factory=dict[str, int])
+    builder: Builder = field(default_factory=Builder)
+    diagnostics: list[Diagnostic] = field(default_factory=list[Diagnostic])
+    guards: dict[tuple[str, Size], Guard] = field(default_factory=dict["tuple[str, Size]", Guard])
+    slots: list[Slot] = field(default_factory=list[Slot])
+    updates: dict[int, Node] = field(default_factory=dict[int, Node])
+    visits: list[Visit] = field(default_factory=list[Visit])
+    made: int = 0
+    quiet: frozenset[str] | None = None
+    """In a branch that is not taken: the only codes that are reported."""
+
+    # ------------------------------------------------ diagnostics
+
+    def report(self, diagnostic: Diagnostic) -> None:
+        if self.quiet is not None and diagnostic.code not in self.quiet:
+            return
+        told = self.at_the_call(diagnostic)
+        if all((known.code, known.span, known.title) != (told.code, told.span, told.title) for known in self.diagnostics):
+            self.diagnostics.append(told)
+
+    def at_the_call(self, diagnostic: Diagnostic) -> Diagnostic:
+        """A mistake inside a library block is shown at the user's call of it; one inside her own block names the call too."""
+        calls = [visit for visit in self.visits if visit.call is not None]
+        if not calls:
+            return diagnostic
+        if diagnostic.span.source.library:
+            for visit in reversed(calls):
+                if visit.call is not None and not visit.call.source.library:
+                    inner = diagnostic.label or "found here"
+                    return replace(diagnostic, span=visit.call, label=f"in this call of `{visit.name}`").also(diagnostic.span, inner)
+            return diagnostic
+        last = calls[-1]
+        return diagnostic.also(last.call, f"called from here (`{last.name}`)") if last.call is not None else diagnostic
+
+    # ------------------------------------------------ guards and limits
+
+    def guard(self, kind: Literal["equal", "divides", "at_least"], left: Size, right: Size, reason: str, span: Span) -> None:
+        """Remember a check for the entry of the module; the same fact twice is one check."""
+        key = (kind, left - right if kind != "divides" else right / left)
+        if self.quiet is None and key not in self.guards:
+            self.guards[key] = Guard(kind, left, right, reason, span)
+
+    def count(self, span: Span) -> None:
+        self.made += 1
+        if self.made > MAX_NODES:
+            raise Fault(Diagnostic("E0513", f"the program has more than {MAX_NODES:,} operations", span, "the limit is reached here"))

@@ -1,0 +1,199 @@
+"""The typed graph: immutable nodes over named axes, each with the place in the text it came from.
+
+Equal expressions are one node (the `Builder` remembers what it made), so a graph is a value: passes make new graphs.
+Weights, state and randomness are explicit: a `weight` node names a slot of the graph, `random` nodes carry a number of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from ..dsl.source import NOWHERE, Span
+from .sizes import Size
+from .types import Axis, DType, TensorType, TupleType
+
+Attrs = tuple[tuple[str, Any], ...]
+"""Sorted pairs; every value is hashable: numbers, words, Sizes, tuples of these, or a Body."""
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One operation. `scope` is the path of blocks around it, outermost first; `name` the binding it feeds, if any."""
+
+    op: str
+    inputs: tuple[Node, ...]
+    attrs: Attrs
+    type: TensorType | TupleType
+    span: Span = field(default=NOWHERE, repr=False)
+    scope: tuple[str, ...] = ()
+    name: str = ""
+
+    @cached_property
+    def options(self) -> dict[str, Any]:
+        return dict(self.attrs)
+
+    def __getitem__(self, key: str) -> Any:
+        return self.options[key]
+
+    @property
+    def tensor(self) -> TensorType:
+        """The type of a node with one result (TypeError for one with several)."""
+        if isinstance(self.type, TupleType):
+            raise TypeError(f"{self.op} has several results")
+        return self.type
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return self.tensor.axes
+
+    @property
+    def dtype(self) -> DType:
+        return self.tensor.dtype
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """The inside of a `scan`. `params` are `param` nodes, in the order of the scan node's inputs after the step number
+    (params[0]: int [], the position): carries, then the tensors that lose the axis, then the whole ones."""
+
+    params: tuple[Node, ...]
+    yields: tuple[Node, ...]
+    carries: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Init:
+    """How a weight starts. `kind`: zeros ones constant normal uniform trunc_normal xavier_uniform xavier_normal
+    kaiming_uniform kaiming_normal orthogonal eye torch_linear (PyTorch's own for linear and conv) torch_bias list formula.
+
+    `values` are its numbers (constant: value; normal, trunc_normal: standard deviation; uniform: low, high; torch_bias: fan-in;
+    list: the nested list); `node` is the formula, a graph without inputs.
+    """
+
+    kind: str
+    values: tuple[Any, ...] = ()
+    node: Node | None = None
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A named tensor the module owns: a parameter, a constant (not saved), a state or a buffer (saved, not trained).
+
+    `axes` are its axes in stored order; `groups` says how neighbours are flattened into stored dimensions
+    (`linear(D -> h d)`: axes h, d, D; groups ((h, d), (D,))). Gradients reach only `param`.
+    """
+
+    path: str
+    kind: Literal["param", "const", "state", "buffer"]
+    axes: tuple[Axis, ...]
+    groups: tuple[tuple[str, ...], ...]
+    dtype: DType
+    init: Init
+    span: Span = field(repr=False, compare=False, default=NOWHERE)
+
+    @property
+    def shape(self) -> tuple[Size, ...]:
+        """The stored shape."""
+        sizes = {axis.name: axis.size for axis in self.axes}
+        shape: list[Size] = []
+        for group in self.groups:
+            total = Size.of(1)
+            for name in group:
+                total = total * sizes[name]
+            shape.append(total)
+        return tuple(shape)
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A fact about sizes that only the caller's tensors can decide, checked once at the entry of the module.
+
+    `kind` `equal`: left == right; `divides`: right / left is whole; `at_least`: left >= right. `reason` is told to the user.
+    """
+
+    kind: Literal["equal", "divides", "at_least"]
+    left: Size
+    right: Size
+    reason: str
+    span: Span = field(repr=False, compare=False, default=NOWHERE)
+
+
+@dataclass(frozen=True)
+class Output:
+    """One result: its name (empty for a single one), its value, and the declared order of its axes (graph-wide names)."""
+
+    name: str
+    node: Node
+    order: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A block, elaborated. `inputs` are `input` nodes (options: name, order, optional, star) in declared order.
+
+    `weights[slot]` belongs to the `weight` nodes with that slot; `updates` are the `next` values of states, by slot.
+    """
+
+    name: str
+    inputs: tuple[Node, ...]
+    outputs: tuple[Output, ...]
+    weights: tuple[Weight, ...] = ()
+    updates: tuple[tuple[int, Node], ...] = ()
+    guards: tuple[Guard, ...] = ()
+    doc: str = ""
+    span: Span = field(repr=False, compare=False, default=NOWHERE)
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """Every node once, each after its inputs; the declared inputs first."""
+        roots = [*self.inputs, *(output.node for output in self.outputs), *(node for _, node in self.updates)]
+        return tuple(topological(roots))
+
+
+def topological(roots: Iterable[Node]) -> Iterator[Node]:
+    """The nodes below the roots, inputs first, in a fixed order and without recursion."""
+    seen: set[Node] = set()
+    for root in roots:
+        stack: list[tuple[Node, bool]] = [(root, False)]
+        while stack:
+            node, ready = stack.pop()
+            if ready:
+                yield node
+            elif node not in seen:
+                seen.add(node)
+                stack.append((node, True))
+                stack.extend((child, False) for child in reversed(node.inputs) if child not in seen)
+
+
+class Builder:
+    """Makes nodes; the same operation on the same inputs is the same node."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], Node] = {}
+        self._numbers = 0
+
+    def make(
+        self,
+        op: str,
+        inputs: tuple[Node, ...],
+        type: TensorType | TupleType,
+        attrs: Mapping[str, Any] | None = None,
+        span: Span = NOWHERE,
+        scope: tuple[str, ...] = (),
+        name: str = "",
+    ) -> Node:
+        packed = tuple(sorted((attrs or {}).items()))
+        kinds = tuple(value.__class__ for _, value in packed)  # 1, 1.0 and True are equal but not the same option
+        key = (op, inputs, packed, kinds, type)
+        node = self._known.get(key)
+        if node is None:
+            node = self._known[key] = Node(op, inputs, packed, type, span, scope, name)
+        return node
+
+    def number(self) -> int:
+        """A fresh number: what keeps two random draws, or two scans, apart."""
+        self._numbers += 1
+        return self._numbers

@@ -1,0 +1,98 @@
+"""What an operator's `lower` writes with: calls into PyTorch, over values whose order of axes is known.
+
+A `Value` pairs an fx node with the axes of its dimensions. An operator asks for its inputs in the order it likes
+(`order`, `align`, `flat`), emits calls by name, and returns the result with its order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..graph import Node
+from ..sizes import Size
+from ..types import Axis
+
+
+@dataclass(frozen=True)
+class Value:
+    """An fx node (or a Python number, for scalars known without tensors) and the axis of each of its dimensions."""
+
+    fx: Any
+    axes: tuple[str, ...]
+
+
+class Emitter(Protocol):
+    """The writing end of one fx graph."""
+
+    def value(self, node: Node) -> Value:
+        """The value of an input of the node being lowered (already lowered; order of axes as it happened to come out)."""
+        ...
+
+    def call(self, target: str, *args: Any, **kwargs: Any) -> Any:
+        """Emit `target(*args)`: `torch.exp`, `torch.nn.functional.linear`, `operator.add`, or a function of `runtime.py` as `runtime.NAME`.
+        Arguments: fx nodes, numbers, words, None, and lists or tuples of them. Returns the fx node."""
+        ...
+
+    def method(self, name: str, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Emit `x.name(*args)`."""
+        ...
+
+    def size(self, size: Size) -> Any:
+        """A size at run time: an int when known, else an fx node that computes it from the inputs' shapes (each emitted once)."""
+        ...
+
+    def sizes(self, axes: Sequence[Axis]) -> list[Any]: ...
+
+    def tensor(self, node: Node) -> Value:
+        """Like `value`, but a Python number becomes a tensor without dimensions."""
+        ...
+
+    def order(self, value: Value, axes: Sequence[str]) -> Any:
+        """The fx node of `value` permuted so that its dimensions are exactly `axes` (same set). No call where nothing moves."""
+        ...
+
+    def align(self, values: Sequence[Value], axes: Sequence[str]) -> list[Any]:
+        """Each value with its dimensions in the order of `axes`, size-1 dimensions where it lacks one (leading ones left out). Numbers stay numbers."""
+        ...
+
+    def full(self, value: Value, axes: Sequence[Axis]) -> Any:
+        """`value` expanded to all of `axes`, in that order."""
+        ...
+
+    def flat(self, value: Value, groups: Sequence[Sequence[Axis]]) -> Any:
+        """`value` permuted to the concatenation of `groups` (all its axes) and reshaped to one dimension per group; an empty group is a dimension of 1."""
+        ...
+
+    def unflat(self, fx: Any, groups: Sequence[Sequence[Axis]]) -> Value:
+        """The inverse: an fx node with one dimension per group, split into its axes."""
+        ...
+
+    def wide(self, node: Node) -> Value:
+        """A value in the wide float type (float64 where the module works in float64, else float32)."""
+        ...
+
+    def wide_dtype(self) -> Any:
+        """The wide float dtype at run time (an fx node or a dtype), for making tensors."""
+        ...
+
+    def device(self) -> Any:
+        """The device at run time, for making tensors (`device=e.device()`)."""
+        ...
+
+    def training(self) -> Any:
+        """`self.training` at run time."""
+        ...
+
+    def weight(self, slot: int) -> Value:
+        """A weight of the module, split into its axes; a state that the run writes is read as of entry."""
+        ...
+
+    def parts(self, node: Node) -> tuple[Value, ...]:
+        """The results of an input of the node being lowered that has several."""
+        ...
+
+    def loop(self, node: Node) -> tuple[Value, ...]:
+        """Emit a `scan` node: its body as a module of its own and the loop around it. Yields first, then the final carries."""
+        ...

@@ -1,0 +1,82 @@
+"""What is known of a tensor before it exists: its named axes with symbolic sizes, and its kind of number.
+
+The order of the axes in a type has no meaning; lowering decides the order in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from .sizes import Size
+
+DType = Literal["float", "wide", "int", "bool", "complex"]
+"""`float` is the working type of the module (float16 to float64); `wide` is float64 where that is float64 and float32
+otherwise: what positions, sizes and literal numbers become in arithmetic. A `wide` value that meets a `float` becomes one."""
+
+STAR = "*"
+
+
+class Axis(NamedTuple):
+    """One axis: its graph-wide name and its size."""
+
+    name: str
+    size: Size
+
+
+@dataclass(frozen=True)
+class TensorType:
+    axes: tuple[Axis, ...]
+    dtype: DType = "float"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(axis.name for axis in self.axes)
+
+    def has(self, name: str) -> bool:
+        return any(axis.name == name for axis in self.axes)
+
+    def size(self, name: str) -> Size:
+        """The size of an axis that is known to be there (KeyError otherwise)."""
+        for axis in self.axes:
+            if axis.name == name:
+                return axis.size
+        raise KeyError(name)
+
+    def without(self, names: Iterable[str]) -> TensorType:
+        gone = frozenset(names)
+        return TensorType(tuple(axis for axis in self.axes if axis.name not in gone), self.dtype)
+
+    def plus(self, axes: Iterable[Axis]) -> TensorType:
+        return TensorType((*self.axes, *axes), self.dtype)
+
+    def cast(self, dtype: DType) -> TensorType:
+        return TensorType(self.axes, dtype)
+
+    def elements(self) -> Size:
+        """How many numbers: the product of the sizes."""
+        total = Size.of(1)
+        for axis in self.axes:
+            total = total * axis.size
+        return total
+
+    def __str__(self) -> str:
+        inner = ", ".join(name if str(size) == name else f"{name}={size}" for name, size in self.axes)
+        return f"[{inner}]" if self.dtype == "float" else f"{self.dtype} [{inner}]"
+
+
+@dataclass(frozen=True)
+class TupleType:
+    """What a node with several results has; `item` nodes take them apart."""
+
+    items: tuple[TensorType, ...]
+
+    def __str__(self) -> str:
+        return "(" + ", ".join(map(str, self.items)) + ")"
+
+
+def promote(*dtypes: DType) -> DType:
+    """The kind of number that arithmetic on these gives: bool < int < wide < float < complex."""
+    order: tuple[DType, ...] = ("bool", "int", "wide", "float", "complex")
+    return max(dtypes, key=order.index, default="wide")

@@ -1,0 +1,63 @@
+"""attn: a small language for attention, and its compiler to PyTorch.
+
+`check` and `load` need no torch; `compile` imports it when it is called.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .compiler.program import BlockProgram, Text, check, load, text
+from .dsl.diagnostics import AttnError, Diagnostic
+
+if TYPE_CHECKING:
+    from .compiler.lower.module import AttnModule
+
+__version__ = "0.1.0"
+
+__all__ = ["AttnError", "BlockProgram", "Diagnostic", "Text", "check", "compile", "load", "load_weights", "save_weights", "std", "text"]
+
+
+def compile(
+    source: Any,
+    block: str | None = None,
+    *,
+    bind: dict[str, Any] | None = None,
+    inputs: tuple[str, ...] = (),
+    dtype: Any = None,
+    device: Any = None,
+    **sizes: Any,
+) -> AttnModule:
+    """A PyTorch module from a program.
+
+    `source` is a path, a library module (`std.channel`), `attn.text("block ...")`, or what `attn.load` gives; `block` names the block (the only
+    one, or the last, without). Sizes of axes and values of parameters are keywords (`C=64`), or stand in `bind`. `inputs` are the
+    optional inputs the module is made for (another set is compiled when it is first called with one). `dtype` is that of the weights.
+
+    Raises AttnError with every mistake found.
+    """
+    from .compiler.compiling import compile_program
+
+    return compile_program(load(source, block), {**(bind or {}), **sizes}, inputs, dtype, device)
+
+
+def load_weights(module: AttnModule, source: Any, names: Any = None) -> Any:
+    """Load weights under their own names or a foreign model's: see `attn.compiler.lower.checkpoint.load_weights`."""
+    from .compiler.lower.checkpoint import load_weights as load_them
+
+    return load_them(module, source, names)
+
+
+def save_weights(module: AttnModule, path: Any) -> None:
+    """Write the module's weights as safetensors, whole or not at all."""
+    from .compiler.lower.checkpoint import save_weights as save_them
+
+    save_them(module, path)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "std":
+        from .compiler.program import STD
+
+        return STD
+    raise AttributeError(f"module 'attn' has no attribute {name!r}")
