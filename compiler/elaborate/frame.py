@@ -18,7 +18,7 @@ from ..types import Axis, DType, TensorType, TupleType
 from . import naming
 from .scope import Scope
 from .session import MAX_ELEMENTS, Kind, Session, Slot
-from .values import Unknown
+from .values import Poisoned, Unknown
 
 MAX_AXES = 16
 
@@ -165,7 +165,8 @@ class Frame:
         holds = at_least(left, right)
         if holds is False:
             raise Fault(Diagnostic(code, f"{reason}: {left} is less than {right}", span, notes=self.bindings()))
-        if holds is None:
+        # Proofs take a size to be 1 or more; a caller's tensor may still be empty.
+        if holds is None or (right == 1 and _may_be_empty(left)):
             self.session.guard("at_least", left, right, reason, span)
 
     def bindings(self) -> tuple[str, ...]:
@@ -197,6 +198,8 @@ class Frame:
         if ref.size is not None:
             return ref.size
         known = self.scope.sizes(ref.name)
+        if not known and self.scope.spoiled(ref.name):
+            raise Poisoned
         if not known:
             raise Fault(Diagnostic("E0206", f"axis `{ref.name}` has no size yet", ref.span, "needed here",
                                    help=f"give it here ({ref.name}=64) or before (axis {ref.name} = 64)"))  # fmt: skip
@@ -216,6 +219,14 @@ def _kind(kind: str) -> Kind:
     if kind not in ("param", "const", "state", "buffer"):
         raise ValueError(kind)
     return kind  # type: ignore[return-value]
+
+
+def _may_be_empty(size: Size) -> bool:
+    """Whether tensors without entries would make this size less than 1."""
+    try:
+        return size.evaluate(dict.fromkeys(size.free(), 0)) < 1
+    except (ArithmeticError, ValueError):
+        return True
 
 
 def _not_whole(value: Fraction, what: str, span: Span) -> Diagnostic:

@@ -73,6 +73,10 @@ class Emitter(Protocol):
         """A value in the wide float type (float64 where the module works in float64, else float32)."""
         ...
 
+    def float_dtype(self) -> Any:
+        """The working float dtype at run time: what `float` stands for."""
+        ...
+
     def wide_dtype(self) -> Any:
         """The wide float dtype at run time (an fx node or a dtype), for making tensors."""
         ...

@@ -161,14 +161,18 @@ def _lower_sliding(e: Emitter, node: Node) -> Value:
     if not _has_kernel(node, shape):
         fx = e.call("runtime.sliding", shape.plain(), how, kernel, stride, padding, dilation, e.sizes(shape.new), node["count_padding"])
         return shape.named(fx)
-    common = {"stride": stride, "padding": padding, "ceil_mode": node["ceil"]}
+    # What PyTorch takes for granted is left out of the text.
+    common: dict[str, Any] = {} if stride == kernel else {"stride": stride}
+    common |= {} if not any(padding) else {"padding": padding}
+    common |= {"ceil_mode": True} if node["ceil"] else {}
     fx, count = shape.batched(), len(kernel)
     if how in ("max", "min"):
         pool = f"torch.nn.functional.max_pool{count}d"
+        common |= {} if all(step == 1 for step in dilation) else {"dilation": dilation}
         if how == "max":
-            return shape.unbatched(e.call(pool, fx, kernel, dilation=dilation, **common))
-        return shape.unbatched(e.call("torch.neg", e.call(pool, e.call("torch.neg", fx), kernel, dilation=dilation, **common)))
-    extra = {"divisor_override": 1} if how == "sum" else {"count_include_pad": node["count_padding"]}
+            return shape.unbatched(e.call(pool, fx, kernel, **common))
+        return shape.unbatched(e.call("torch.neg", e.call(pool, e.call("torch.neg", fx), kernel, **common)))
+    extra: dict[str, Any] = {"divisor_override": 1} if how == "sum" else {} if node["count_padding"] else {"count_include_pad": False}
     pool = "runtime.avg_pool3d" if count == 3 else f"torch.nn.functional.avg_pool{count}d"
     return shape.unbatched(e.call(pool, fx, kernel, **common, **extra))
 

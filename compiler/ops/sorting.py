@@ -66,7 +66,7 @@ def _lower_topk(e: Emitter, node: Node) -> tuple[Value, ...]:
     value = e.value(x)
     count = _items(node)[0].size(node["to"])
     source = e.method("byte", value.fx) if x.dtype == "bool" else value.fx  # PyTorch has no topk of bools
-    found = e.call("torch.topk", source, e.size(count), dim=_dim(value, node), largest=node["largest"])
+    found = e.call("torch.topk", source, e.size(count), dim=_dim(value, node), **({} if node["largest"] else {"largest": False}))
     axes = tuple(node["to"] if name == node["axis"] else name for name in value.axes)
     values, places = (e.call("operator.getitem", found, index) for index in (0, 1))
     return replace(value, fx=e.method("bool", values) if x.dtype == "bool" else values, axes=axes), replace(value, fx=places, axes=axes)
@@ -77,15 +77,19 @@ def _items(node: Node) -> tuple[TensorType, ...]:
     return node.type.items
 
 
+def _order(node: Node) -> dict[str, bool]:
+    return {"stable": True, **({"descending": True} if node["descending"] else {})}
+
+
 def _lower_sort(e: Emitter, node: Node) -> tuple[Value, ...]:
     value = e.value(node.inputs[0])
-    found = e.call("torch.sort", value.fx, dim=_dim(value, node), descending=node["descending"], stable=True)
+    found = e.call("torch.sort", value.fx, dim=_dim(value, node), **_order(node))
     return tuple(replace(value, fx=e.call("operator.getitem", found, index)) for index in (0, 1))
 
 
 def _lower_argsort(e: Emitter, node: Node) -> Value:
     value = e.value(node.inputs[0])
-    return replace(value, fx=e.call("torch.argsort", value.fx, dim=_dim(value, node), descending=node["descending"], stable=True))
+    return replace(value, fx=e.call("torch.argsort", value.fx, dim=_dim(value, node), **_order(node)))
 
 
 # ------------------------------------------------------------------ the table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..graph import Node
 from ..sizes import Size, ceil_log2
@@ -33,7 +33,7 @@ def _transform(call: Call) -> Node:
     old = along.listed(call, [left for left, _ in pairs])
     along.not_empty(call, old)
     new = [(pair[1], _made(call, pair, axis, last=axis is old[-1])) for pair, axis in zip(pairs, old, strict=True)]
-    dtype: DType = "wide" if call.name == "irfft" else "complex"
+    dtype: DType = "float" if call.name == "irfft" else "complex"
     type = along.replaced(call, call.x.tensor, [axis.name for axis in old], new).cast(dtype)
     names = tuple((before.name, after.name) for before, (_, after) in zip(old, new, strict=True))
     return call.node(call.name, (call.x,), type, pairs=names, norm=call["norm"])
@@ -59,7 +59,7 @@ def _part(call: Call) -> Node:
     """real, imag, angle, conj: of a real number too, where that makes sense."""
     x = call.x
     if x.dtype == "complex":
-        return call.node(call.name, (x,), x.tensor.cast("complex" if call.name == "conj" else "wide"))
+        return call.node(call.name, (x,), x.tensor.cast("complex" if call.name == "conj" else "float"))
     if call.name in ("real", "conj"):
         return x
     if call.name == "imag":
@@ -80,13 +80,16 @@ def _lower_transform(e: Emitter, node: Node) -> Value:
     x, pairs = node.inputs[0], node["pairs"]
     value = e.value(x) if x.dtype == "complex" else e.wide(x)
     dims = [value.axes.index(old) - len(value.axes) for old, _ in pairs]
-    sizes = [e.size(node.tensor.size(new)) for _, new in pairs] if node.op == "irfft" else []
+    options: dict[str, Any] = {} if node["norm"] == "backward" else {"norm": node["norm"]}
+    if node.op == "irfft":
+        sizes = [e.size(node.tensor.size(new)) for _, new in pairs]
+        options |= {"s": sizes} if len(sizes) > 1 else {"n": sizes[0]}
     if len(dims) == 1:
-        lengths = {"n": sizes[0]} if sizes else {}
-        fx = e.call(f"torch.fft.{node.op}", value.fx, dim=dims[0], norm=node["norm"], **lengths)
+        fx = e.call(f"torch.fft.{node.op}", value.fx, dim=dims[0], **options)
     else:
-        shape = {"s": sizes} if sizes else {}
-        fx = e.call(f"torch.fft.{node.op}n", value.fx, dim=dims, norm=node["norm"], **shape)
+        fx = e.call(f"torch.fft.{node.op}n", value.fx, dim=dims, **options)
+    if node.op == "irfft":
+        fx = e.call("runtime.halved", fx, e.float_dtype())
     renamed = dict(pairs)
     return replace(value, fx=fx, axes=tuple(renamed.get(name, name) for name in value.axes))
 
@@ -94,7 +97,9 @@ def _lower_transform(e: Emitter, node: Node) -> Value:
 def _lower_part(e: Emitter, node: Node) -> Value:
     x = node.inputs[0]
     value = e.value(x) if x.dtype in ("float", "complex") else e.wide(x)
-    return replace(value, fx=e.call(f"torch.{node.op}", value.fx))
+    fx = e.call(f"torch.{node.op}", value.fx)
+    # The parts of complex numbers are float32 where the module works in half precision.
+    return replace(value, fx=e.call("runtime.halved", fx, e.float_dtype()) if x.dtype == "complex" and node.dtype == "float" else fx)
 
 
 def _lower_complex(e: Emitter, node: Node) -> Value:
