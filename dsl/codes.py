@@ -12,10 +12,17 @@ To add codes, write a module in `catalogue/` with `EXPLANATIONS`, a tuple of `Ex
 
 from __future__ import annotations
 
-from .catalogue import files, syntax
+from .catalogue import axes, calls, files, names, structure, syntax
 from .explanation import Explanation
 
-_PARTS: tuple[tuple[Explanation, ...], ...] = (syntax.EXPLANATIONS, files.EXPLANATIONS)
+_PARTS: tuple[tuple[Explanation, ...], ...] = (
+    syntax.EXPLANATIONS,
+    files.EXPLANATIONS,
+    names.EXPLANATIONS,
+    axes.EXPLANATIONS,
+    calls.EXPLANATIONS,
+    structure.EXPLANATIONS,
+)
 
 
 def _collect() -> dict[str, Explanation]:

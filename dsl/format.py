@@ -7,7 +7,7 @@ line for each of its parts. Every comment stays at its word. Formatting twice ch
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from .diagnostics import AttnError
 from .parser import VERSION, parse
@@ -17,9 +17,9 @@ from .source import Source
 from .spacing import Spacing, kind_of
 from .tree import Comment
 
-# Where a line may break, loosest first.
+# Where a line may break, loosest first. A line cannot begin with `if`: that is a statement.
 _BREAKS = (
-    frozenset(["PIPE"]), frozenset(["IF", "ELSE"]), frozenset(["OR"]), frozenset(["AND"]), frozenset(["COMPARE"]),
+    frozenset(["PIPE"]), frozenset(["ELSE"]), frozenset(["OR"]), frozenset(["AND"]), frozenset(["COMPARE"]),
     frozenset(["PLUS", "MINUS"]), frozenset(["STAR", "DIVIDE"]),
 )  # fmt: skip
 
@@ -35,7 +35,7 @@ def format_text(source: Source) -> str:
     parts: list[Doc] = []
     for position, row in enumerate(top):
         if position:
-            parts.append(Hard(_parted(top[position - 1], row)))
+            parts.append(Hard(_parted(top[position - 1], top[position:])))
         parts += _row(row)
     return pretty(parts)
 
@@ -49,12 +49,20 @@ def _starts_with(row: Row, kind: str) -> bool:
     return bool(row.pieces) and kind_of(row.pieces[0]) == kind
 
 
-def _parted(before: Row, row: Row) -> bool:
-    """Whether a blank line stands between two rows outside of blocks."""
+def _parted(before: Row, rest: list[Row]) -> bool:
+    """Whether a blank line stands between a row outside of blocks and the rest."""
     if _starts_with(before, "BLOCK") or _starts_with(before, "ATTN"):
         return True
     # A comment stays with the block below it, or away from it, as the author had it: that makes it documentation or not.
-    return (bool(before.pieces) and _starts_with(row, "BLOCK")) or row.blank
+    return rest[0].blank or (bool(before.pieces) and _leads_to_block(rest))
+
+
+def _leads_to_block(rest: list[Row]) -> bool:
+    """Whether a block comes next, or comments that document it."""
+    for position, row in enumerate(rest):
+        if row.pieces or (position and row.blank):
+            return _starts_with(row, "BLOCK") and not (position and row.blank)
+    return False
 
 
 def _row(row: Row) -> list[Doc]:
@@ -66,6 +74,11 @@ def _row(row: Row) -> list[Doc]:
 def _comment_text(comment: Comment) -> str:
     text = comment.text
     return f"# {text}" if text[:1].isalnum() else f"#{text}"
+
+
+def _note(comment: Comment) -> Note:
+    """A comment inside a statement."""
+    return Note(_comment_text(comment), alone=comment.alone)
 
 
 def _gap(comment: Comment) -> str:
@@ -90,21 +103,37 @@ def _statement(pieces: list[Piece]) -> Group:
             parts += [_head(part, spacing), " ", *_body(piece)]
             part = []
         else:
-            if not part and parts:
+            if not part and parts and not isinstance(piece, Comment):
                 parts.append(" ")
             part.append(piece)
+    if part:
+        parts.append(_head(part, spacing))
     return Group(tuple(parts), any(isinstance(piece, Body) and not _may_join(piece) for piece in pieces))
 
 
 def _head(pieces: list[Piece], spacing: Spacing) -> Doc:
     """`for i in 0..n`, `if a and b`, `block f(...) -> ...`: the first word is no operator, even where it is `if`."""
+    if isinstance(pieces[0], Comment):
+        rest = [_head(pieces[1:], spacing)] if pieces[1:] else []
+        return Group((_note(pieces[0]), *rest), broken=True)
     lead = 0
     while lead < len(pieces) and kind_of(pieces[lead]) in ("IF", "ELSE"):
         lead += 1
     words = " ".join(str(piece) for piece in pieces[:lead])
+    if kind_of(pieces[0]) == "BLOCK":
+        return _block_head(_expression(pieces, spacing), _holds_comment(pieces))
     if lead == len(pieces):
         return words
     return Group((words, " " if words else "", _expression(pieces[lead:], spacing)), _holds_comment(pieces))
+
+
+def _block_head(head: Group, broken: bool) -> Group:
+    """The parameters take lines of their own before the results do: their lines are made those of the whole head."""
+    parts: list[Doc] = []
+    for part in head.parts:
+        first = isinstance(part, Group) and not any(isinstance(each, Indent) for each in parts)
+        parts += part.parts if first and isinstance(part, Group) else [part]
+    return Group(tuple(parts), broken)
 
 
 def _listed(pieces: list[Piece], spacing: Spacing) -> Group:
@@ -126,7 +155,7 @@ def _expression(pieces: list[Piece], spacing: Spacing, first: bool = True) -> Gr
     for kinds in _BREAKS:
         places = [i for i, piece in enumerate(pieces) if i and kind_of(piece) in kinds and not _tight(piece, spacing)]
         if places:
-            bounds = [0, *places, len(pieces)]
+            bounds = [0, *(_before_comments(pieces, place) for place in places), len(pieces)]
             head = _expression(pieces[: bounds[1]], spacing, first)
             rest: list[Doc] = []
             for low, high in pairwise(bounds[1:]):
@@ -141,17 +170,24 @@ def _tight(piece: Piece, spacing: Spacing) -> bool:
 
 def _run_after(pieces: list[Piece], spacing: Spacing) -> Doc:
     """An operator and its right side."""
-    operator, *rest = pieces
-    if not rest:
-        return str(operator)
-    return Group((str(operator), " ", _expression(rest, spacing)))
+    above = [_note(piece) for piece in takewhile(lambda piece: isinstance(piece, Comment), pieces) if isinstance(piece, Comment)]
+    operator, *rest = pieces[len(above) :]
+    right: list[Doc] = [" ", _expression(rest, spacing)] if rest else []
+    return Group((*above, str(operator), *right), bool(above))
+
+
+def _before_comments(pieces: list[Piece], place: int) -> int:
+    """Comments on their own lines belong to what comes below them."""
+    while isinstance(piece := pieces[place - 1], Comment) and piece.alone:
+        place -= 1
+    return place
 
 
 def _run(pieces: list[Piece], spacing: Spacing, strip: bool) -> Iterator[Doc]:
     """Pieces side by side. `strip` leaves out the space before the first one."""
     for piece in pieces:
         if isinstance(piece, Comment):
-            yield Note(_comment_text(piece), _gap(piece), alone=piece.alone)
+            yield _note(piece)
             continue
         if not strip:
             yield spacing.before(piece)
@@ -175,7 +211,7 @@ def _bracket(bracket: Bracket) -> Doc:
         tail = item[len(item) - _comments_at_end(item) :]
         comma: list[Doc] = [","] if position + 1 < len(bracket.items) and words else []
         inner += [_expression(item[: len(item) - len(tail)], Spacing(item, bracket.context)), *comma]
-        inner += [Note(_comment_text(piece), _gap(piece), alone=piece.alone) for piece in tail if isinstance(piece, Comment)]
+        inner += [_note(piece) for piece in tail if isinstance(piece, Comment)]
         inner += [Line()] if position + 1 < len(bracket.items) else []
     return Group((opener, Indent(tuple(inner)), Line(""), closer), any(_holds_comment(item) for item in bracket.items))
 

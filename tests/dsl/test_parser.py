@@ -218,7 +218,7 @@ def test_good_blocks_survive_bad_ones() -> None:
     program, diagnostics = parse(Source("text", text))
     assert [block.name for block in program.blocks] == ["a", "c"]
     assert [tree_text(each) for each in program.blocks[1].body] == [tree_text(each) for each in whole("block c() -> [] { z = 1 }").blocks[0].body]
-    assert [d.code for d in diagnostics] == ["E0012", "E0021", "E0003"]
+    assert [d.code for d in diagnostics] == ["E0012", "E0001", "E0003"]
 
 
 def test_every_mistake_of_a_file_is_told_once() -> None:

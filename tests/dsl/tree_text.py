@@ -21,7 +21,7 @@ def _lines(value: Any, lead: str) -> Iterator[str]:
     if isinstance(value, Tree):
         inner = {f.name: getattr(value, f.name) for f in fields(value) if f.name not in _SPANS}
         simple = {name: each for name, each in inner.items() if not _has_tree(each) and not isinstance(each, Source | Span)}
-        words = " ".join(f"{name}={_plain(each)}" for name, each in simple.items() if each not in (None, (), False, ""))
+        words = " ".join(f"{name}={_plain(each)}" for name, each in simple.items() if not _is_default(name, each))
         yield f"{lead}{type(value).__name__}{' ' if words else ''}{words}"
         for name, each in inner.items():
             if _has_tree(each):
@@ -43,6 +43,10 @@ def _named(name: str, value: Any, lead: str) -> Iterator[str]:
 
 def _has_tree(value: Any) -> bool:
     return isinstance(value, Tree) or (isinstance(value, tuple) and any(isinstance(each, Tree) for each in value))
+
+
+def _is_default(name: str, value: Any) -> bool:
+    return value is None or value == () or value == "" or (name in ("many", "reverse") and not value)
 
 
 def _plain(value: Any) -> str:
