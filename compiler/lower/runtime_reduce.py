@@ -29,6 +29,8 @@ def extreme_identity(dtype: torch.dtype, how: str) -> Any:
 def reduce_windows(x: Tensor, dim: int, at: Tensor, inside: Tensor, how: str) -> Tensor:
     """Along `dim` window i takes the entries `at[i]` of those marked `inside`. `how`: `sum`, `max` or `min`."""
     x = x.movedim(dim, -1)
+    if how == "sum" and x.shape[-1] == 0:
+        return x.sum(-1, keepdim=True).expand(*x.shape[:-1], at.shape[0]).movedim(-1, dim)
     picked = x[..., at.clamp(0, x.shape[-1] - 1)]
     if how == "sum":
         return torch.where(inside, picked, 0).sum(-1).movedim(-1, dim)

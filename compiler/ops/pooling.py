@@ -95,6 +95,8 @@ def _windows(call: Call, axis: Axis, reach: Size, stride: Size, padding: Size) -
     name = call.make.local(axis.name)
     fits = f"`{name}` with its padding is shorter than the kernel of `{call.name}`"
     call.make.require_at_least(padded, reach, fits, call.at("kernel"), "E0208")
+    if padding != 0:
+        along.not_empty(call, [axis])  # padding alone would do for the line above
     if call["ceil"]:
         return minimum(ceil((padded - reach) / stride) + 1, ceil((axis.size + padding) / stride))
     return (padded - reach) // stride + 1

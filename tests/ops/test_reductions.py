@@ -252,6 +252,7 @@ def test_reductions_of_nothing() -> None:
     x = torch.zeros(2, 0)
     assert run("x: [B, N]", "sum(x, N)", x, axes="[B]").tolist() == [0, 0]
     assert run("x: [B, N]", "prod(x, N)", x, axes="[B]").tolist() == [1, 1]
+    assert run("x: [B, N]", "sum(x, N -> A=3)", x, axes="[B, A=3]").tolist() == [[0, 0, 0]] * 2
     assert run("x: bool [B, N]", "any(x, N)", x.bool(), axes="bool [B]").tolist() == [False, False]
     assert run("x: bool [B, N]", "all(x, N)", x.bool(), axes="bool [B]").tolist() == [True, True]
     assert run("x: [B, N]", "norm(x, N)", x, axes="[B]").tolist() == [0, 0]
@@ -263,6 +264,17 @@ def test_the_extremes_and_means_of_nothing_are_an_error_at_the_entry(name: str) 
     module = attn.compile(attn.text(f"block t(x: [B, N]) -> {kind}[B] {{\n    return {name}(x, N)\n}}"))
     with pytest.raises(attn.AttnError, match=rf"`{name}` along `N` needs an entry"):
         module(torch.zeros(2, 0))
+
+
+@pytest.mark.parametrize("written", ["max(x, N -> A=3)", "max(x, over=N -> A, kernel=3, padding=1)"])
+def test_windows_of_nothing_are_an_error_at_the_entry(written: str) -> None:
+    with pytest.raises(attn.AttnError, match="`max` along `N` needs an entry"):
+        run("x: [B, N]", written, torch.zeros(2, 0), axes="[B, A]")
+
+
+def test_a_window_longer_than_the_axis_is_an_error_at_the_entry() -> None:
+    with pytest.raises(attn.AttnError, match="`N` with its padding is shorter than the kernel of `max`"):
+        run("x: [B, N]", "max(x, over=N -> A, kernel=3)", torch.zeros(2, 2), axes="[B, A]")
 
 
 @pytest.mark.parametrize(
