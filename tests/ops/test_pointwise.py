@@ -342,5 +342,5 @@ def test_facts_take_time_in_proportion_to_the_graph() -> None:
 
 
 def test_numbers_without_a_value_are_told_while_building() -> None:
-    assert "E0311" in fault("x * (erf(1) / 0)")
-    assert "E0311" in fault("x * erf(1) ** 2 + log(-erf(1))")
+    assert "E0311" in fault("x * (1 / float32(0))")
+    assert "E0311" in fault("x + log(-float32(1))")
