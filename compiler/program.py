@@ -104,7 +104,7 @@ def read_source(source: str | Path | Text) -> Source:
 
 def _unreadable(name: str, error: OSError) -> Diagnostic:
     help = "for a program in a string write attn.text(...)" if "\n" in name or "{" in name else ""
-    return Diagnostic("E0601", f"cannot read `{name[:80]}`: {error.strerror or error}", NOWHERE, help=help)
+    return Diagnostic("E0046", f"cannot read `{name[:80]}`: {error.strerror or error}", NOWHERE, help=help)
 
 
 def is_module(source: object) -> bool:

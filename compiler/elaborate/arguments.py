@@ -16,7 +16,7 @@ from ..types import STAR
 from .expressions import as_tensor, evaluate, size
 from .frame import Frame
 from .options import read_option
-from .values import Several, Value, is_layer, is_number, is_static
+from .values import Poisoned, Several, Value, is_layer, is_number, is_static
 
 # ---------------------------------------------------------------- axes
 
@@ -37,7 +37,11 @@ def axis_ref(frame: Frame, item: tree.AxisItem) -> AxisRef:
         if item.name != "1":
             raise Fault(Diagnostic("E0209", f"`{item.name}` cannot stand for an axis", item.span, help="name the new axis and give it a size: a=4"))
         return AxisRef(item.name, "", Size.of(1), item.span)
-    given = size(frame, item.size, f"axis `{item.name}`") if item.size is not None else None
+    try:
+        given = size(frame, item.size, f"axis `{item.name}`") if item.size is not None else None
+    except (Fault, Poisoned):
+        frame.scope.entry(item.name).spoiled = True
+        raise
     if given is not None and not isinstance(given, Size):
         given = Size.symbol(item.name)
     known = frame.scope.sizes(item.name)
@@ -176,7 +180,7 @@ def _tensors(reading: Reading, value: tree.Expr) -> tuple[Node, ...]:
 
 def _one(frame: Frame, value: tree.Expr | tree.AxisList) -> Node:
     if isinstance(value, tree.AxisList):
-        raise Fault(Diagnostic("E0305", "a tensor is needed here, these are axes", value.span))
+        raise Fault(Diagnostic("E0300", "a tensor is needed here, these are axes", value.span))
     return as_tensor(frame, evaluate(frame, value), value.span)
 
 

@@ -165,7 +165,7 @@ def _give(frame: Frame, reading: BlockReading, param: tree.Param, arg: tree.Arg)
         reading.axes[param.name] = _axis_argument(frame, param.name, arg)
         return
     if isinstance(arg.value, tree.AxisList | tree.Arrow):
-        raise Fault(Diagnostic("E0305", f"`{param.name}` is no axis", arg.value.span, "these are axes"))
+        raise Fault(Diagnostic("E0300", f"`{param.name}` is no axis", arg.value.span, "these are axes"))
     reading.given[param.name] = read_param(frame, param, arg.value)
 
 
@@ -176,13 +176,13 @@ def read_param(frame: Frame, param: tree.Param, value: tree.Expr) -> Value:
         found = evaluate(frame, value)
         if found is None:
             if param.default is None:
-                raise Fault(Diagnostic("E0305", f"`{param.name}` is not optional", value.span, "this is `none`"))
+                raise Fault(Diagnostic("E0300", f"`{param.name}` is not optional", value.span, "this is `none`"))
             return None
         return as_tensor(frame, found, value.span)
     if isinstance(spec, tree.LayerSpec):
         found = evaluate(frame, value)
         if found is not None and not is_layer(found):
-            raise Fault(Diagnostic("E0305", f"`{param.name}` needs a layer, this is {describe(found)}", value.span,
+            raise Fault(Diagnostic("E0300", f"`{param.name}` needs a layer, this is {describe(found)}", value.span,
                                    help="an operator or block without its tensors is a layer"))  # fmt: skip
         return found
     if isinstance(spec, tree.EnumSpec):
@@ -217,7 +217,7 @@ def static_value(name: str, spec: tree.StaticSpec, found: Value, span: Span) -> 
         if isinstance(found, Unknown):
             return found
         if not isinstance(found, tuple):
-            raise Fault(Diagnostic("E0305", f"`{name}` needs a list, this is {describe(found)}", span, help="write [3, 4, 6, 3]"))
+            raise Fault(Diagnostic("E0300", f"`{name}` needs a list, this is {describe(found)}", span, help="write [3, 4, 6, 3]"))
         one = replace(spec, many=False)
         return tuple(static_value(name, one, item, span) for item in found)
     if isinstance(found, Unknown) or found is None:
@@ -237,7 +237,7 @@ def static_value(name: str, spec: tree.StaticSpec, found: Value, span: Span) -> 
     else:
         fits = is_number(found)
     if not fits:
-        raise Fault(Diagnostic("E0305", f"`{name}` needs {kinds[spec.kind]}, this is {describe(found)}", span))
+        raise Fault(Diagnostic("E0300", f"`{name}` needs {kinds[spec.kind]}, this is {describe(found)}", span))
     return found
 
 

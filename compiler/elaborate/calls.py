@@ -114,14 +114,14 @@ def call(frame: Frame, expr: tree.Call, piped: Piped, label: Label) -> Value:
             return value
     if name in OPERATORS and OPERATORS[name].build is not None and name.isidentifier():
         return call_operator(frame, OPERATORS[name], expr, piped, label)
-    if found is not None:
-        raise Fault(Diagnostic("E0305", f"`{name}` is {describe(found)}, it cannot be called", expr.callee.span, help="layers, operators and blocks can"))
+    if name in frame.scope.values:
+        raise Fault(Diagnostic("E0300", f"`{name}` is {describe(found)}, it cannot be called", expr.callee.span, help="layers, operators and blocks can"))
     raise unknown_name(frame, name, expr.callee.span, called=True)
 
 
 def apply_layer(frame: Frame, layer: Value, expr: tree.Call, piped: Piped) -> Value:
     if not is_layer(layer):
-        raise Fault(Diagnostic("E0305", f"this is {describe(layer)}, it cannot be called", expr.callee.span))
+        raise Fault(Diagnostic("E0300", f"this is {describe(layer)}, it cannot be called", expr.callee.span))
     tensors = [piped[0]] if piped is not None else []
     for arg in expr.args:
         if arg.name is not None or isinstance(arg.value, tree.AxisList | tree.Arrow):
@@ -188,7 +188,7 @@ def _size_of(frame: Frame, expr: tree.Call) -> Value:
     """`size(x, H)`: a static, whatever the sizes of H elsewhere."""
     x_arg, axis_arg = expr.args
     if isinstance(x_arg.value, tree.AxisList | tree.Arrow):
-        raise Fault(Diagnostic("E0305", "a tensor is needed here, these are axes", x_arg.span, help="write size(x, H)"))
+        raise Fault(Diagnostic("E0300", "a tensor is needed here, these are axes", x_arg.span, help="write size(x, H)"))
     x = as_tensor(frame, evaluate(frame, x_arg.value), x_arg.span)
     refs = read_axes(frame, axis_arg.value, "`size`")
     from ..ops.base import Call
@@ -246,7 +246,7 @@ def _stage(frame: Frame, value: Value, stage: tree.Expr, span: Span) -> Value:
     if is_layer(value):
         following = evaluate(frame, stage)
         if not is_layer(following):
-            raise Fault(Diagnostic("E0305", f"a layer is needed here, this is {describe(following)}", stage.span, "the pipe before it is a layer",
+            raise Fault(Diagnostic("E0300", f"a layer is needed here, this is {describe(following)}", stage.span, "the pipe before it is a layer",
                                    help="leave the tensors out of every stage, or of none"))  # fmt: skip
         return PipeLayer((value, following))
     piped = (as_tensor(frame, value, span), span)
@@ -260,7 +260,7 @@ def _apply_stage(frame: Frame, target: tree.Expr, piped: Piped, label: Label) ->
         return call(frame, target, piped, label)
     if isinstance(target, tree.Name | tree.Index):
         return call(frame, tree.Call(target.span, target, ()), piped, label)
-    raise Fault(Diagnostic("E0305", "a stage of a pipe is a call or a name", target.span, help="put the rest in parentheses"))
+    raise Fault(Diagnostic("E0300", "a stage of a pipe is a call or a name", target.span, help="put the rest in parentheses"))
 
 
 @handles(tree.Labelled)

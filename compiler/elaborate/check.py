@@ -27,9 +27,9 @@ def check_block(unit: Unit, block: tree.Block) -> list[Diagnostic]:
     """The mistakes of one block over all its variants; a variant is looked at only where the plain one has no error."""
     optional = [param.name for param in block.params if isinstance(param.spec, tree.TensorSpec) and param.default is not None]
     diagnostics = list(elaborate(unit, block, checking=True).diagnostics)
-    diagnostics.extend(unused(block))
     if any(diagnostic.severity == "error" for diagnostic in diagnostics):
         return diagnostics
+    diagnostics.extend(unused(block))
     if optional:
         diagnostics.extend(elaborate(unit, block, given=optional, checking=True).diagnostics)
     for variant, _ in zip(_variants(block), range(MAX_VARIANTS), strict=False):

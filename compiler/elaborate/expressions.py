@@ -10,7 +10,7 @@ from ...dsl import tree
 from ...dsl.closest import closest
 from ...dsl.diagnostics import Diagnostic, Fault
 from ...dsl.source import Span
-from ..graph import Node
+from ..graph import Node, topological
 from ..ops.base import OPERATORS
 from ..sizes import Size
 from . import statics
@@ -56,8 +56,8 @@ def as_tensor(frame: Frame, value: Value, span: Span) -> Node:
         raise Fault(Diagnostic("E0306", f"one tensor is needed here, this has {len(value.items)} results", span, "here",
                                help="bind them first: a, b = ..."))  # fmt: skip
     if is_layer(value):
-        raise Fault(Diagnostic("E0305", "a tensor is needed here, this is a layer", span, value.describe(), help="apply it to a tensor: f(x)"))
-    raise Fault(Diagnostic("E0305", f"a tensor is needed here, this is {describe(value)}", span))
+        raise Fault(Diagnostic("E0300", "a tensor is needed here, this is a layer", span, value.describe(), help="apply it to a tensor: f(x)"))
+    raise Fault(Diagnostic("E0300", f"a tensor is needed here, this is {describe(value)}", span))
 
 
 def static(frame: Frame, expr: tree.Expr) -> Value:
@@ -65,8 +65,15 @@ def static(frame: Frame, expr: tree.Expr) -> Value:
     value = evaluate(frame, expr)
     if is_static(value):
         return value
-    raise Fault(Diagnostic("E0305", f"a static value is needed here, this is {describe(value)}", expr.span, "only known when the module runs",
+    if frame.session.checking and isinstance(value, Node) and _only_sizes(value):
+        return Unknown("float", "number")
+    raise Fault(Diagnostic("E0300", f"a static value is needed here, this is {describe(value)}", expr.span, "only known when the module runs",
                            help="statics are numbers, sizes of axes, lists, words and what is computed from them"))  # fmt: skip
+
+
+def _only_sizes(node: Node) -> bool:
+    """Whether this is a number that follows from sizes alone, so that binding them decides it."""
+    return not node.axes and all(not below.axes and below.op not in ("input", "param", "weight", "layer") for below in topological([node]))
 
 
 def size(frame: Frame, expr: tree.Expr, what: str = "this size") -> Size | Unknown:
@@ -76,7 +83,7 @@ def size(frame: Frame, expr: tree.Expr, what: str = "this size") -> Size | Unkno
         return Size.symbol(value.name)
     result = statics.as_size(value)
     if result is None or isinstance(value, bool):
-        raise Fault(Diagnostic("E0305", f"a whole number is needed here, this is {describe(value)}", expr.span))
+        raise Fault(Diagnostic("E0300", f"a whole number is needed here, this is {describe(value)}", expr.span))
     constant = result.constant()
     if constant is not None and constant.denominator != 1:
         raise _fraction(frame, expr, constant, what)
@@ -134,14 +141,14 @@ def _list(frame: Frame, expr: tree.ListOf) -> Value:
 
 @handles(tree.TupleOf)
 def _tuple(frame: Frame, expr: tree.TupleOf) -> Value:
-    raise Fault(Diagnostic("E0305", "a group in parentheses with commas can only be an argument", expr.span,
+    raise Fault(Diagnostic("E0300", "a group in parentheses with commas can only be an argument", expr.span,
                            help="a list of numbers is written [a, b]"))  # fmt: skip
 
 
 @handles(tree.Paren)
 def _paren(frame: Frame, expr: tree.Paren) -> Value:
     if isinstance(expr.value, tree.AxisList):
-        raise Fault(Diagnostic("E0305", "a group of axes can only be an argument", expr.span, help="for the product of the sizes write a * b"))
+        raise Fault(Diagnostic("E0300", "a group of axes can only be an argument", expr.span, help="for the product of the sizes write a * b"))
     return evaluate(frame, expr.value)
 
 
@@ -167,6 +174,8 @@ def axis_size(frame: Frame, name: str, span: Span) -> Size:
         return known[0].size
     if known:
         raise frame.ambiguous(name, span)
+    if frame.scope.spoiled(name):
+        raise Poisoned
     raise Fault(Diagnostic("E0206", f"axis `{name}` has no size yet", span, help=f"declare it: axis {name} = 64"))
 
 
@@ -248,7 +257,7 @@ def _on_tensors(frame: Frame, expr: tree.Binary, left: Value, right: Value) -> V
 def _logic(expr: tree.Binary, left: Value, right: Value) -> Value:
     for value, part in ((left, expr.left), (right, expr.right)):
         if not isinstance(value, bool) and not (isinstance(value, Unknown) and value.kind == "bool"):
-            raise Fault(Diagnostic("E0305", f"`{expr.op}` needs conditions, this is {describe(value)}", part.span))
+            raise Fault(Diagnostic("E0300", f"`{expr.op}` needs conditions, this is {describe(value)}", part.span))
     return right if isinstance(right, Unknown) or isinstance(left, bool) else left
 
 
@@ -257,10 +266,10 @@ def _arithmetic(frame: Frame, expr: tree.Binary, left: Value, right: Value) -> V
         return left + right
     for value, part in ((left, expr.left), (right, expr.right)):
         if is_layer(value):
-            raise Fault(Diagnostic("E0305", f"`{expr.op}` needs numbers or tensors, this is a layer", part.span, value.describe(),
+            raise Fault(Diagnostic("E0300", f"`{expr.op}` needs numbers or tensors, this is a layer", part.span, value.describe(),
                                    help="apply it to a tensor first: f(x)"))  # fmt: skip
         if not is_number(value) and not isinstance(value, Unknown | bool):
-            raise Fault(Diagnostic("E0305", f"`{expr.op}` needs numbers or tensors, this is {describe(value)}", part.span))
+            raise Fault(Diagnostic("E0300", f"`{expr.op}` needs numbers or tensors, this is {describe(value)}", part.span))
     if isinstance(left, Unknown) or isinstance(right, Unknown):
         return Unknown("float", "unknown")
     left, right = (Size.of(int(value)) if isinstance(value, bool) else value for value in (left, right))
@@ -281,9 +290,9 @@ def _unary(frame: Frame, expr: tree.Unary) -> Value:
     if expr.op == "not":
         if isinstance(value, bool):
             return not value
-        raise Fault(Diagnostic("E0305", f"`not` needs a condition, this is {describe(value)}", expr.operand.span))
+        raise Fault(Diagnostic("E0300", f"`not` needs a condition, this is {describe(value)}", expr.operand.span))
     if isinstance(value, bool) or not is_number(value):
-        raise Fault(Diagnostic("E0305", f"`-` needs a number or a tensor, this is {describe(value)}", expr.operand.span))
+        raise Fault(Diagnostic("E0300", f"`-` needs a number or a tensor, this is {describe(value)}", expr.operand.span))
     return statics.negate(value)
 
 
@@ -309,7 +318,7 @@ def condition(frame: Frame, expr: tree.Expr) -> bool | Unknown:
     if isinstance(value, Node):
         raise Fault(Diagnostic("E0507", "a tensor cannot be the condition of `if`", expr.span, "only known when the module runs",
                                help="use where(c, a, b): it chooses number by number"))  # fmt: skip
-    raise Fault(Diagnostic("E0305", f"a condition is needed here, this is {describe(value)}", expr.span))
+    raise Fault(Diagnostic("E0300", f"a condition is needed here, this is {describe(value)}", expr.span))
 
 
 def word(frame: Frame, expr: tree.Expr) -> Word | None:

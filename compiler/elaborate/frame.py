@@ -122,7 +122,8 @@ class Frame:
             self.require_whole(axis.size, span, f"axis `{self.local(axis.name)}`")
         slot.node = self.node("weight", (), TensorType(tuple(axes), dtype), span, slot=number)
         self.session.slots.append(slot)
-        self.owner.direct[name] = number
+        if self.session.quiet is None:  # a branch that is only looked at leaves nothing behind
+            self.owner.direct[name] = number
         return slot.node
 
     def _again(self, slot: Slot, axes: tuple[Axis, ...], span: Span) -> Node:

@@ -162,7 +162,7 @@ def _find_axis(crossing: Crossing, param: tree.Param, name: str, node: Node, spa
         bound = crossing.scope.bind_axis(name, inside)
         crossing.back[inside] = symbol
     elif crossing.back.get(bound.symbol, bound.symbol) != symbol:
-        raise Fault(Diagnostic("E0310", f"axis `{name}` of block `{crossing.reading.block.name}` is bound to two different axes", span, "here"))
+        raise Fault(Diagnostic("E0312", f"axis `{name}` of block `{crossing.reading.block.name}` is bound to two different axes", span, "here"))
     bound.add(node.tensor.size(symbol), span, f"in `{param.name}`")
     return node, symbol, bound.symbol
 
@@ -281,7 +281,7 @@ def check_declared(frame: Frame, block: tree.Block, param: tree.Param, spec: tre
             frame.require_equal(wanted, found, f"axis `{name}` has two sizes", span, "E0202", (Label(axis.span, f"`{wanted}` declared here"),))
     kinds = {"float": ("float", "wide", "complex"), "int": ("int", "bool"), "bool": ("bool",), "complex": ("complex",)}
     if spec.dtype in kinds and node.dtype not in kinds[spec.dtype]:
-        raise Fault(Diagnostic("E0311", f"`{param.name}` takes {spec.dtype} numbers, this tensor holds {node.dtype}", span, "here", (Label(spec.span, "declared here"),),
+        raise Fault(Diagnostic("E0310", f"`{param.name}` takes {spec.dtype} numbers, this tensor holds {node.dtype}", span, "here", (Label(spec.span, "declared here"),),
                                help=f"convert it: {spec.dtype}(x)"))  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from ...dsl.diagnostics import Diagnostic, Fault, Label
 from ...dsl.source import Span
 from ..graph import Node
 from ..ops.shape import expand_axes
-from ..sizes import equal
+from ..sizes import Size, equal
 from ..types import STAR, Axis, TensorType
 from .blocks import axis_name, static_names
 from .frame import Frame
@@ -17,9 +17,13 @@ def check_results(frame: Frame, block: tree.Block, values: list[tuple[Node, Span
     """Each value with exactly the declared axes (those of `*` filled in). Raises Fault E0504 where one does not match."""
     if len(values) != len(block.results):
         span = values[0][1] if values else block.head
-        raise Fault(Diagnostic("E0306", f"block `{block.name}` declares {len(block.results)} results, {len(values)} are returned", span, "returned here",
+        raise Fault(Diagnostic("E0306", f"block `{block.name}` declares {_count(len(block.results))}, and returns {len(values)}", span, "returned here",
                                (Label(block.head, "declared here"),)))  # fmt: skip
     return [check_result(frame, block, result, node, span) for result, (node, span) in zip(block.results, values, strict=True)]
+
+
+def _count(results: int) -> str:
+    return f"{results} result{'s' * (results != 1)}"
 
 
 def check_result(frame: Frame, block: tree.Block, result: tree.Result, node: Node, span: Span) -> Node:
@@ -62,14 +66,14 @@ def _with_star(frame: Frame, result: tree.Result, node: Node, span: Span, wanted
         raise _mismatch(frame, result, node, span, f"its axis `{frame.local(strange[0])}` is not declared")
     if not star:
         return node
-    sizes = _hidden_sizes(frame)
+    sizes = hidden_sizes(frame)
     missing = [Axis(name, sizes[name]) for name in frame.scope.hidden if name not in extra and name in sizes]
     return expand_axes(frame, node, missing, span) if missing else node
 
 
-def _hidden_sizes(frame: Frame) -> dict[str, object]:  # type: ignore[type-arg]
+def hidden_sizes(frame: Frame) -> dict[str, Size]:
     """The sizes of the axes that `*` hides, read off the parameters."""
-    found: dict[str, object] = {}
+    found: dict[str, Size] = {}
     for value in frame.scope.values.values():
         if isinstance(value, Node) and isinstance(value.type, TensorType):
             found.update({axis.name: axis.size for axis in value.type.axes if axis.name in frame.scope.hidden and axis.name not in found})

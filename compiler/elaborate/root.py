@@ -349,7 +349,7 @@ def name_weights(session: Session, block: tree.Block) -> tuple[Weight, ...]:
 
 def _check_path(session: Session, path: str, slot: Slot, taken: Mapping[str, Slot]) -> None:
     other = taken.get(path)
-    if other is None:
+    if other is None or any(d.span == slot.span and d.code in ("E0401", "E0402") for d in session.diagnostics):
         return
     if other.span == slot.span and other.owner is not slot.owner:
         session.report(Diagnostic("E0402", f"the weight `{path}` is made anew in every turn of a loop under one name", slot.span, "made here",

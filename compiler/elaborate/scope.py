@@ -24,11 +24,13 @@ class Known:
 
 @dataclass
 class AxisEntry:
-    """A local axis name: its graph-wide symbol, and its sizes in order of appearance. `declared`: from the signature or `axis`."""
+    """A local axis name: its graph-wide symbol, and its sizes in order of appearance. `declared`: from the signature or
+    `axis`; `spoiled`: its size was a mistake that has been reported."""
 
     symbol: str
     sizes: list[Known] = field(default_factory=list[Known])
     declared: bool = False
+    spoiled: bool = False
 
     def add(self, size: Size, span: Span, why: str) -> None:
         if all(known.size != size and equal(known.size, size) is not True for known in self.sizes):
@@ -54,7 +56,7 @@ class Scope:
         other = Scope(self.unit, self.hidden, self.avoid)
         other.values = dict(self.values)
         other.words = set(self.words)
-        other.axes = {name: AxisEntry(entry.symbol, list(entry.sizes), entry.declared) for name, entry in self.axes.items()}
+        other.axes = {name: AxisEntry(entry.symbol, list(entry.sizes), entry.declared, entry.spoiled) for name, entry in self.axes.items()}
         return other
 
     # ------------------------------------------------ axes
@@ -84,6 +86,10 @@ class Scope:
             return entry.sizes
         bare = name.rstrip("'")
         return self.sizes(bare) if bare != name and bare in self.axes else []
+
+    def spoiled(self, name: str) -> bool:
+        entry = self.axes.get(name)
+        return entry is not None and entry.spoiled
 
     def knows_axis(self, name: str) -> bool:
         return name in self.axes or name.rstrip("'") in self.axes

@@ -51,7 +51,7 @@ def run_body(frame: Frame, block: tree.Block) -> Returned | None:
     except Done as done:
         return done.values
     if len(frame.session.diagnostics) == before or all(d.severity == "warning" for d in frame.session.diagnostics[before:]):
-        frame.session.report(Diagnostic("E0501", f"block `{block.name}` returns nothing", block.head, "its results are declared here", help="end it with `return ...`"))
+        frame.session.report(Diagnostic("E0515", f"block `{block.name}` returns nothing", block.head, "its results are declared here", help="end it with `return ...`"))
     return None
 
 
@@ -85,6 +85,9 @@ def _targets(statement: tree.Statement) -> tuple[tree.Target, ...]:
 
 
 def _spoil(frame: Frame, statement: tree.Statement) -> None:
+    if isinstance(statement, tree.AxisDecl):
+        for item in statement.items:
+            frame.scope.entry(item.name).spoiled = True
     for target in _targets(statement):
         try:
             name = target_name(frame, target)
@@ -122,7 +125,7 @@ def target_name(frame: Frame, target: tree.Target) -> str:
         return target.name
     number = statics.whole(static(frame, target.index))
     if number is None:
-        raise Fault(Diagnostic("E0305", "an index of a name is a whole number", target.index.span))
+        raise Fault(Diagnostic("E0300", "an index of a name is a whole number", target.index.span))
     return f"{target.name}[{number}]"
 
 
@@ -166,9 +169,9 @@ def results(frame: Frame, exprs: Sequence[tree.Expr]) -> Returned:
         nodes = value.items if isinstance(value, Several) else (value,)
         for node in nodes:
             if is_layer(node):
-                raise Fault(Diagnostic("E0305", "a block returns tensors, this is a layer", expr.span, node.describe()))
+                raise Fault(Diagnostic("E0300", "a block returns tensors, this is a layer", expr.span, node.describe()))
             if not isinstance(node, Node) and not isinstance(node, Size | float | bool | Unknown) and not hasattr(node, "numerator"):
-                raise Fault(Diagnostic("E0305", f"a block returns tensors, this is {describe(node)}", expr.span))
+                raise Fault(Diagnostic("E0300", f"a block returns tensors, this is {describe(node)}", expr.span))
             found.append((as_tensor(frame, node, expr.span), expr.span))
     return found
 
@@ -262,7 +265,7 @@ def _turns(frame: Frame, statement: tree.For) -> Sequence[Value]:
         if isinstance(values, Unknown):
             return (Unknown("float", values.name),)
         if not isinstance(values, tuple):
-            raise Fault(Diagnostic("E0305", f"`for` needs a range or a list, this is {describe(values)}", statement.values.span, help="write 0..n"))
+            raise Fault(Diagnostic("E0300", f"`for` needs a range or a list, this is {describe(values)}", statement.values.span, help="write 0..n"))
         return values
     first = _end(frame, statement.values.start, 0)
     last = _end(frame, statement.values.stop, None)

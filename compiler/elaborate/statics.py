@@ -121,7 +121,7 @@ def compare(op: str, left: Value, right: Value, span: Span) -> bool | Unknown:
     if is_number(left) and is_number(right):
         return _compare_numbers(op, left, right)
     if op not in ("==", "!="):
-        raise Fault(Diagnostic("E0305", f"`{op}` needs two numbers", span, f"this compares {describe(left)} with {describe(right)}"))
+        raise Fault(Diagnostic("E0300", f"`{op}` needs two numbers", span, f"this compares {describe(left)} with {describe(right)}"))
     return (left == right) == (op == "==")
 
 

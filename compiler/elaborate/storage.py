@@ -92,7 +92,7 @@ def _plain_number(frame: Frame, value: Value, span: Span) -> Any:
     if isinstance(value, bool):
         return value
     if not is_number(value):
-        raise Fault(Diagnostic("E0305", f"a number is needed here, this is {describe(value)}", span))
+        raise Fault(Diagnostic("E0300", f"a number is needed here, this is {describe(value)}", span))
     whole = statics.whole(value)
     if whole is not None and isinstance(value, Size):
         return whole
