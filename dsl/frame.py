@@ -14,6 +14,11 @@ _LINE = 160
 Paint = Callable[[str, str], str]
 
 
+def printable(text: str) -> str:
+    """The text without what a terminal would obey or not show at all."""
+    return "".join(character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
 @dataclass(frozen=True)
 class Mark:
     """A place to underline: `^^^^` when primary, `----` when not."""
@@ -93,8 +98,7 @@ def _display(text: str) -> tuple[str, list[int]]:
             continue
         wide = unicodedata.east_asian_width(character) in "WF"
         narrow = bool(unicodedata.combining(character))
-        # What a terminal would obey or not show at all is replaced.
-        shown.append(character if character.isprintable() or character == " " else "\N{REPLACEMENT CHARACTER}")
+        shown.append(printable(character))
         columns.append(columns[-1] + (2 if wide else 0 if narrow else 1))
     return "".join(shown), columns
 

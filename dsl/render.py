@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .diagnostics import Diagnostic, Label
-from .frame import Mark, frame
+from .frame import Mark, frame, printable
 from .source import Source, Span
 
 _RESET = "\x1b[0m"
@@ -18,7 +18,7 @@ _COLORS = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "frame": "\x1b[1;34m"
 
 def render(d: Diagnostic, color: bool) -> str:
     """One diagnostic, without a newline at its end. `color` adds ANSI colours."""
-    head = _paint(f"{d.severity}[{d.code}]", d.severity, color) + _paint(f": {d.title}", "bold", color)
+    head = _paint(f"{d.severity}[{d.code}]", d.severity, color) + _paint(f": {printable(d.title)}", "bold", color)
     groups = _by_source(d)
     numbers = [number for source, marks in groups for mark in marks for number in mark.lines(source)]
     width = len(str(max(numbers, default=1)))
@@ -26,7 +26,7 @@ def render(d: Diagnostic, color: bool) -> str:
     for position, (source, marks) in enumerate(groups):
         arrow = "-->" if position == 0 else ":::"
         place = next((mark.span for mark in marks if mark.primary), marks[0].span)
-        parts.append(f"{' ' * width}{_paint(arrow, 'frame', color)} {place}")
+        parts.append(f"{' ' * width}{_paint(arrow, 'frame', color)} {printable(str(place))}")
         parts += frame(source, marks, width, lambda text, style: _paint(text, d.severity if style == "primary" else style, color))
     remarks = [line for note in d.notes for line in _remark("note", note, width, color)]
     remarks += _remark("help", d.help, width, color) if d.help else []
@@ -73,19 +73,19 @@ def _place(span: Span) -> dict[str, Any]:
 
 def _by_source(d: Diagnostic) -> list[tuple[Source, list[Mark]]]:
     """The marks of each source, the source of the mistake first."""
-    groups: dict[Source, list[Mark]] = {d.span.source: [Mark(d.span, d.label, primary=True)]}
+    groups: dict[Source, list[Mark]] = {d.span.source: [Mark(d.span, printable(d.label), primary=True)]}
     for label in d.labels:
         groups.setdefault(label.span.source, []).append(_secondary(label))
     return list(groups.items())
 
 
 def _secondary(label: Label) -> Mark:
-    return Mark(label.span, label.text, primary=False)
+    return Mark(label.span, printable(label.text), primary=False)
 
 
 def _remark(kind: str, text: str, width: int, color: bool) -> list[str]:
     """`= help: ...`; further lines of the text stand under its first."""
-    first, *rest = text.split("\n")
+    first, *rest = printable(text).split("\n")
     start = f"{' ' * (width + 1)}{_paint('=', 'frame', color)} "
     under = " " * (width + 3 + len(kind) + 2)
     return [f"{start}{_paint(kind + ':', 'help' if kind == 'help' else 'bold', color)} {first}", *(under + line for line in rest)]

@@ -66,4 +66,9 @@ EXPLANATIONS = (
         "A tensor's axes have no order, so an index says which axis it is for.",
         "x[0]", "x[N=0]",
     ),
+    Explanation(
+        "E0218", "an axis with too few entries",
+        "max, mean and argmax need one entry at least along the axis, `topk` as many as it takes. Where the size is not known it is checked when tensors come.",
+        "v, i = topk(x, E -> K=9)   # E = 6", "v, i = topk(x, E -> K=4)",
+    ),
 )

@@ -100,7 +100,7 @@ def test_the_exception_reads_as_rendered() -> None:
 
 
 def test_control_characters_never_reach_the_terminal() -> None:
-    found = Diagnostic("E0001", "title", Span(Source("x", "a \x1b[31m\x07 b\u202e c"), 0, 1))
-    assert "\x1b" not in render(found, color=False)
-    assert "\x07" not in render(found, color=False)
-    assert "\u202e" not in render(found, color=False)
+    bad = "a \x1b[31m\x07 b\u202e c"
+    place = Span(Source(bad, bad), 0, 1)
+    shown = render(Diagnostic("E0001", bad, place, bad, (Label(place, bad),), (bad,), bad), color=False)
+    assert all(character.isprintable() or character == "\n" for character in shown)
