@@ -9,7 +9,7 @@ from ..dsl import tree
 from ..dsl.loader import Library
 from .cost import graph_cost, readable
 from .elaborate.blocks import signature_axes
-from .graph import Graph
+from .graph import Graph, Guard
 from .ops import OPERATORS
 from .ops.base import Operator, Signature
 from .program import BlockProgram, load_unit
@@ -48,7 +48,7 @@ def show_block(program: BlockProgram, bind: Mapping[str, Any], inputs: tuple[str
         "flops": _amount(cost.flops),
         "bytes": _amount(cost.bytes),
         "weights": _weights(graph),
-        "guards": [f"{guard.reason} ({guard.left} and {guard.right})" for guard in graph.guards],
+        "guards": [_fact(guard) for guard in graph.guards],
     }
 
 
@@ -56,6 +56,13 @@ def _amount(size: Size) -> Record:
     """A formula, and its number once nothing is left open."""
     shown = readable(size)
     return {"formula": str(shown), "value": shown.integer()}
+
+
+def _fact(guard: Guard) -> str:
+    """A guard as a fact: `C divides by 16`."""
+    left, right = readable(guard.left), readable(guard.right)
+    facts = {"equal": f"{left} = {right}", "divides": f"{right} divides by {left}", "at_least": f"{left} >= {right}"}
+    return f"{facts[guard.kind]}: {guard.reason}"
 
 
 def _weights(graph: Graph) -> list[Record]:

@@ -140,7 +140,7 @@ def _positional(reading: Reading, value: tree.Expr | tree.AxisList | tree.Arrow,
         reading.axes.extend(read_axes(reading.frame, value, f"`{reading.operator.name}`"))
         reading.axes_given = True
     elif reading.full:
-        _too_many(reading, value)
+        _next_option(reading, value)
     else:
         reading.groups.append(_tensors(reading, value))
         reading.spans.append(value.span)
@@ -159,6 +159,20 @@ def _means_axis(reading: Reading, value: tree.Expr, last: bool) -> bool:
     if scope.knows_axis(value.text):
         return True
     return last and signature.variadic and bool(reading.groups)
+
+
+def _next_option(reading: Reading, value: tree.Expr) -> None:
+    """`dropout(x, 0.1)`, `clamp(x, 0, 1)`: numbers after the tensors are the options in their order."""
+    option = next((option for option in reading.operator.signature.options if option.name not in reading.options), None)
+    if option is None or option.kind in ("axes", "axes_list", "layer", "init") or _is_tensor(reading.frame, value) and option.kind != "tensor":
+        _too_many(reading, value)
+        return
+    reading.options[option.name] = read_option(reading.frame, option, value, reading.operator.name)
+    reading.option_spans[option.name] = value.span
+
+
+def _is_tensor(frame: Frame, value: tree.Expr) -> bool:
+    return isinstance(value, tree.Name) and isinstance(frame.scope.values.get(value.text), Node)
 
 
 def _too_many(reading: Reading, value: tree.Expr) -> None:

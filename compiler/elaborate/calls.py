@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ...dsl import tree
 from ...dsl.diagnostics import Diagnostic, Fault
 from ...dsl.source import Span
 from ..graph import Node
 from ..ops.base import OPERATORS, Operator
+from ..sizes import Size
 from . import naming, statics
 from .arguments import Reading, finish, missing_tensors, read_axes, read_call
 from .blocks import BlockReading, read_block
@@ -160,14 +161,17 @@ def _looks_static(frame: Frame, expr: tree.Expr | tree.AxisList | tree.Arrow) ->
         case tree.Index():
             return isinstance(expr.base, tree.Name) and (isinstance(frame.scope.values.get(expr.base.text), tuple | Unknown))
         case tree.Call():
-            named = isinstance(expr.callee, tree.Name) and (expr.callee.text in statics.FUNCTIONS or expr.callee.text == "size")
-            return named and all(arg.name is None and _looks_static(frame, arg.value) for arg in expr.args)
+            if not isinstance(expr.callee, tree.Name):
+                return False
+            if expr.callee.text == "size":
+                return True
+            return expr.callee.text in statics.FUNCTIONS and all(arg.name is None and _looks_static(frame, arg.value) for arg in expr.args)
         case _:
             return False
 
 
 def call_operator(frame: Frame, operator: Operator, expr: tree.Call, piped: Piped, label: Label) -> Value:
-    if operator.name == "size" and piped is None and len(expr.args) == 2:
+    if operator.name == "size" and piped is None:
         return _size_of(frame, expr)
     owner = frame.context.child(place(frame, expr.callee.span), label, operator.name, expr.span)
     inner = frame.within(owner=owner)
@@ -185,7 +189,12 @@ def call_operator(frame: Frame, operator: Operator, expr: tree.Call, piped: Pipe
 
 
 def _size_of(frame: Frame, expr: tree.Call) -> Value:
-    """`size(x, H)`: a static, whatever the sizes of H elsewhere."""
+    """`size(x, H)`: a static, whatever the sizes of H elsewhere; `size(H)`: the one size that H has."""
+    if not 1 <= len(expr.args) <= 2:
+        raise Fault(Diagnostic("E0302", "`size` takes a tensor and an axis, or an axis", expr.span, help="write size(x, H)"))
+    if len(expr.args) == 1:
+        refs = read_axes(frame, expr.args[0].value, "`size`")
+        return math.prod((frame.size_of(ref) for ref in refs), start=Size.of(1))
     x_arg, axis_arg = expr.args
     if isinstance(x_arg.value, tree.AxisList | tree.Arrow):
         raise Fault(Diagnostic("E0300", "a tensor is needed here, these are axes", x_arg.span, help="write size(x, H)"))
@@ -193,11 +202,8 @@ def _size_of(frame: Frame, expr: tree.Call) -> Value:
     refs = read_axes(frame, axis_arg.value, "`size`")
     from ..ops.base import Call
 
-    total: Any = 1
     probe = Call("size", expr.span, frame, (x,))
-    for ref in refs:
-        total = probe.axis(ref).size * total
-    return total
+    return math.prod((probe.axis(ref).size for ref in refs), start=Size.of(1))
 
 
 def _partial(name: str, places: tuple[str, ...], given: int, span: Span) -> Fault:
@@ -283,6 +289,7 @@ def path_of(frame: Frame, path: tree.Path) -> tuple[str, ...]:
     for segment in path.segments:
         parts.append(segment.name)
         for index in segment.indices:
-            number = size(frame, index, "this index").integer()
+            found = size(frame, index, "this index")
+            number = found.integer() if isinstance(found, Size) else None
             parts.append("0" if number is None else str(number))
     return tuple(parts)

@@ -48,6 +48,9 @@ def tensor(frame: Frame, expr: tree.Expr) -> Node:
 def as_tensor(frame: Frame, value: Value, span: Span) -> Node:
     if isinstance(value, Node):
         return value
+    if isinstance(value, Unknown) and value.parts is not None:
+        op, left, right = value.parts
+        return frame.call(NODE_OF[op], (frame.scalar(left, span), frame.scalar(right, span)), span)
     if is_number(value) or isinstance(value, bool) or (isinstance(value, Unknown) and value.kind in ("int", "float", "bool")):
         return frame.scalar(value, span)
     if isinstance(value, Several) and len(value.items) == 1:
@@ -251,7 +254,7 @@ def _on_tensors(frame: Frame, expr: tree.Binary, left: Value, right: Value) -> V
     if expr.op in ("==", "!=") and (left is None or right is None):
         return expr.op == "!="
     inputs = as_tensor(frame, left, expr.left.span), as_tensor(frame, right, expr.right.span)
-    return frame.call(NODE_OF[expr.op], inputs, expr.span)
+    return frame.call(NODE_OF[expr.op], inputs, expr.span, spans=(expr.left.span, expr.right.span))
 
 
 def _logic(expr: tree.Binary, left: Value, right: Value) -> Value:

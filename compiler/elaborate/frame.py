@@ -96,13 +96,13 @@ class Frame:
             return self.node("size", (), TensorType((), "int"), span, value=size)
         return self.call("div", (self._size(top, span), self._size(bottom, span)), span)
 
-    def call(self, name: str, tensors: Sequence[Node], span: Span, axes: Sequence[AxisRef] = (), **options: Any) -> Node:
+    def call(self, name: str, tensors: Sequence[Node], span: Span, axes: Sequence[AxisRef] = (), spans: Sequence[Span] = (), **options: Any) -> Node:
         operator = OPERATORS[name]
         if operator.build is None:
             raise KeyError(f"operator {name} cannot be built")
         defaults = {option.name: option.default for option in operator.signature.options}
-        spans = tuple(tensor.span for tensor in tensors)
-        call = Call(name, span, self, tuple(tensors), tuple((tensor,) for tensor in tensors), spans, tuple(axes), options={**defaults, **options})
+        places = tuple(spans) or tuple(tensor.span for tensor in tensors)
+        call = Call(name, span, self, tuple(tensors), tuple((tensor,) for tensor in tensors), places, tuple(axes), options={**defaults, **options})
         result = operator.build(call)
         if isinstance(result, tuple):
             raise TypeError(f"operator {name} has several results")

@@ -30,6 +30,8 @@ def read_option(frame: Frame, option: Option, value: Written, operator: str) -> 
     if isinstance(value, tree.AxisList | tree.Arrow):
         raise Fault(Diagnostic("E0303", f"`{option.name}=` is not an axis option", value.span, "these are axes"))
     if isinstance(value, tree.Nothing) or (isinstance(value, tree.Name) and frame.scope.values.get(value.text, 0) is None):
+        if option.default is not None and not option.optional:
+            raise Fault(Diagnostic("E0303", f"`{option.name}=` cannot be `none`", value.span, help=option.doc))
         return None
     return _READERS[option.kind](frame, option, value, operator)
 

@@ -131,17 +131,17 @@ def _compare_numbers(op: str, left: Number, right: Number) -> bool | Unknown:
         try:
             a, b = as_float(left), as_float(right)
         except NotStatic:
-            return Unknown("bool", "condition")
+            return Unknown("bool", "condition", (op, left, right))
         results = {"==": a == b, "!=": a != b, "<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}
         return results[op]
     a_size, b_size, _ = exact
     if op in ("==", "!="):
         same = equal(a_size, b_size)
-        return Unknown("bool", "condition") if same is None else same == (op == "==")
+        return Unknown("bool", "condition", (op, left, right)) if same is None else same == (op == "==")
     swapped = op in ("<=", ">")
     holds = at_least(b_size, a_size) if swapped else at_least(a_size, b_size)
     if holds is None:
-        return Unknown("bool", "condition")
+        return Unknown("bool", "condition", (op, left, right))
     return holds if op in (">=", "<=") else not holds
 
 

@@ -25,10 +25,14 @@ class Word:
 
 @dataclass(frozen=True)
 class Unknown:
-    """A static whose value only a binding can tell. `kind` is int, float, bool, word or list."""
+    """A static whose value only a binding can tell. `kind` is int, float, bool, word or list.
+
+    `parts` is the comparison that could not be decided; where a tensor is wanted the module works it out when it runs.
+    """
 
     kind: str
     name: str
+    parts: tuple[str, Any, Any] | None = None
 
 
 class Poison:

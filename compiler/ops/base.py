@@ -27,7 +27,7 @@ class Option:
     `int` (a `Size`), `ints` (a `Size`, or a tuple of them for a list), `float`, `bool`, `word` (one of `words`), `padding` (`Size`, tuple, or
     a word of `words`), `init` (an `Init`), `tensor` (a `Node`; a number becomes a scalar node), `layer` (an `Applicable`),
     `by` (a word of `words` or an `Applicable`), `axes` (a tuple of `AxisRef`), `axes_list` (`dot=(d, r)`: a tuple of tuples of AxisRef).
-    Every kind also takes `none` when `default` is None.
+    Every kind also takes `none` when `default` is None, or where `optional`.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Option:
     default: Any = None
     doc: str = ""
     words: tuple[str, ...] = ()
+    optional: bool = False
 
 
 @dataclass(frozen=True)
