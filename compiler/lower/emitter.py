@@ -31,8 +31,8 @@ class Emitter(Protocol):
         ...
 
     def call(self, target: str, *args: Any, **kwargs: Any) -> Any:
-        """Emit `target(*args)`: `torch.exp`, `torch.nn.functional.linear`, `operator.add`, or a function of `runtime.py` as `runtime.NAME`.
-        Arguments: fx nodes, numbers, words, None, and lists or tuples of them. Returns the fx node."""
+        """Emit `target(*args)`: `torch.exp`, `torch.nn.functional.linear`, `operator.add`, or a function of the runtime files as
+        `runtime.NAME`. Arguments: fx nodes, numbers, words, None, and lists or tuples of them. Returns the fx node."""
         ...
 
     def method(self, name: str, x: Any, *args: Any, **kwargs: Any) -> Any:
@@ -54,7 +54,8 @@ class Emitter(Protocol):
         ...
 
     def align(self, values: Sequence[Value], axes: Sequence[str]) -> list[Any]:
-        """Each value with its dimensions in the order of `axes`, size-1 dimensions where it lacks one (leading ones left out). Numbers stay numbers."""
+        """Each value with its dimensions in the order of `axes`, size-1 dimensions where it lacks one (leading ones left out). Numbers
+        stay numbers."""
         ...
 
     def full(self, value: Value, axes: Sequence[Axis]) -> Any:
@@ -62,7 +63,8 @@ class Emitter(Protocol):
         ...
 
     def flat(self, value: Value, groups: Sequence[Sequence[Axis]]) -> Any:
-        """`value` permuted to the concatenation of `groups` (all its axes) and reshaped to one dimension per group; an empty group is a dimension of 1."""
+        """`value` permuted to the concatenation of `groups` (all its axes) and reshaped to one dimension per group; an empty group is a
+        dimension of 1."""
         ...
 
     def unflat(self, fx: Any, groups: Sequence[Sequence[Axis]]) -> Value:

@@ -1,0 +1,132 @@
+"""From the typed graph to a torch.fx module: each node through its operator's `lower`, between the way in and the way out."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import fx
+
+from ..graph import Graph, Node, Output
+from .emitter import Value
+from .entry import Entry, unknown_size
+from .module import AttnModule, Lowered
+from .names import field_names
+from .targets import function
+from .weights import make_weights
+from .writer import Missing, Writer
+
+Variant = Callable[[frozenset[str]], Graph]
+
+
+class ModuleWriter(Writer):
+    """Writes the graph of a whole module. `taken` are attribute names that bodies of loops may not have."""
+
+    def __init__(self, graph: Graph, taken: Iterable[str] = (), dtype: torch.dtype | None = None) -> None:
+        super().__init__(fx.Graph(), dtype)
+        self.source = graph
+        self.bodies: dict[str, fx.GraphModule] = {}
+        self._taken = {*taken, *(weight.path.split(".")[0] for weight in graph.weights)}
+        self._written = {slot for slot, _ in graph.updates}
+
+    def weight(self, slot: int) -> Value:
+        weight = self.source.weights[slot]
+        x = self.get_attr(weight.path)
+        if slot in self._written:
+            # The store at the end would otherwise change what the results, or the backward pass, still look at.
+            x = self.once(("state", slot), lambda: self.method("clone", x))
+        sizes = {axis.name: axis for axis in weight.axes}
+        value: Value = self.once(("weight", slot), lambda: self.unflat(x, [[sizes[name] for name in group] for group in weight.groups]))
+        return value
+
+    def body_name(self, module: fx.GraphModule) -> str:
+        number = 1
+        while f"scan_{number}" in self.bodies or f"scan_{number}" in self._taken:
+            number += 1
+        self.bodies[f"scan_{number}"] = module
+        return f"scan_{number}"
+
+    def first_float_weight(self) -> Any:
+        """A weight that tells the module's float dtype and device, if it has one."""
+        path = next((weight.path for weight in self.source.weights if weight.dtype == "float"), None)
+        return None if path is None else self.get_attr(path)
+
+    def store(self, slot: int, node: Node) -> None:
+        """Write what a state is from now on."""
+        weight = self.source.weights[slot]
+        sizes = {axis.name: axis for axis in weight.axes}
+        full = self.full(self.tensor(node), weight.axes)
+        x = self.flat(Value(full, tuple(axis.name for axis in weight.axes)), [[sizes[name] for name in group] for group in weight.groups])
+        self.effect(function("runtime.store"), self.get_attr(weight.path), x)
+
+
+def write(graph: Graph, taken: Iterable[str] = (), dtype: torch.dtype | None = None) -> Lowered:
+    """The fx graph of a typed graph, and the bodies of its loops.
+
+    `dtype` fixes the working type; without, the inputs and weights tell it. Bodies get attribute names that are not `taken`.
+    """
+    writer = ModuleWriter(graph, taken, dtype)
+    entry = Entry(writer, graph)
+    try:
+        entry.begin(writer.first_float_weight())
+        for node in graph.nodes:
+            if node.op != "input":
+                writer.lower_node(node)
+        results = [entry.finish(output) for output in graph.outputs]
+        for slot, node in graph.updates:
+            writer.store(slot, node)
+    except Missing as missing:
+        raise unknown_size(graph, missing) from None
+    writer.graph.output(_result(graph.outputs, results))
+    writer.finish()
+    return Lowered(writer.graph, writer.bodies)
+
+
+def _result(outputs: tuple[Output, ...], values: list[Any]) -> Any:
+    """One tensor, or a named tuple of several."""
+    if len(outputs) == 1:
+        return values[0]
+    fields = field_names(output.name or f"y{i}" for i, output in enumerate(outputs))
+    kind = namedtuple("Result", fields)  # type: ignore[misc]
+    kind.__module__ = "attn"
+    return kind(*values)
+
+
+def lower(
+    graph: Graph,
+    *,
+    dtype: torch.dtype | None = None,
+    device: torch.device | str | None = None,
+    variant: Variant | None = None,
+    program: str = "",
+) -> AttnModule:
+    """A PyTorch module that computes the graph.
+
+    Weights are made in `dtype` (PyTorch's default dtype without), on `device`, and drawn from torch's global generator in the order of
+    the graph's weights. `variant` gives the graph for another set of present optional inputs, by their names: it is asked when the
+    module is first called with that set. `program` is kept as the module's `program`. Raises AttnError for a weight whose
+    size is not bound, a size no input tells, or a weight name that PyTorch modules use themselves.
+    """
+    dtype = dtype or torch.get_default_dtype()
+    module = AttnModule(graph, variant, program)
+    make_weights(module, graph.weights, dtype, torch.device(device) if device is not None else None)
+    module.install(write(graph))
+    module.reset_parameters()
+    return module
+
+
+def write_formula(node: Node, order: tuple[str, ...]) -> Lowered:
+    """The fx graph of a formula without inputs, its axes in the given order; numbers are float64 inside."""
+    return write(Graph("formula", (), (Output("", node, order),)), dtype=torch.float64)
+
+
+def evaluate(node: Node, order: tuple[str, ...]) -> torch.Tensor:
+    """The value of a formula without inputs, on the CPU."""
+    lowered = write_formula(node, order)
+    module = AttnModule(Graph("formula", (), ()))
+    module.install(lowered)
+    result = module()
+    assert isinstance(result, torch.Tensor)
+    return result

@@ -1,0 +1,201 @@
+"""The module that a program compiles to."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, cast
+
+from torch import Tensor, fx, nn
+
+from ..graph import Graph, Node
+from ..sizes import Size
+from .entry import is_absent
+from .errors import InputError
+from .init import assign, fill
+from .names import identifiers
+from .printer import forward_source
+from .weights import recut, stored
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """An fx graph, and the modules of its loops by attribute name."""
+
+    graph: fx.Graph
+    bodies: Mapping[str, fx.GraphModule]
+
+
+class AttnModule(fx.GraphModule):
+    """A compiled program: a torch.fx GraphModule whose state dict has the names and shapes of the program.
+
+    Call it with tensors in the declared order or by name; several results come as a named tuple. `attn_graph` is the typed graph, `program`
+    the text it came from, `code` the forward as readable Python.
+    """
+
+    attn_graph: Graph
+    program: str
+
+    def __init__(self, graph: Graph, variant: Callable[[frozenset[str]], Graph] | None = None, program: str = "") -> None:
+        super().__init__(nn.Module(), fx.Graph(), "AttnModule")
+        self.attn_graph = graph
+        self.program = program
+        self.variant = variant
+        self._variants: dict[frozenset[str], AttnModule] = {}
+
+    def install(self, lowered: Lowered) -> None:
+        """Take a lowered graph; its weights must be there."""
+        for name, body in lowered.bodies.items():
+            self.add_module(name, body)
+        self.graph = lowered.graph
+
+    # ------------------------------------------------ weights
+
+    def reset_parameters(self) -> None:
+        """Give every weight, constant and state its initial value again."""
+        from .lowering import evaluate
+
+        for weight in self.attn_graph.weights:
+            target = stored(self, weight.path)
+            if weight.init.node is not None:
+                assign(target, evaluate(weight.init.node, tuple(axis.name for axis in weight.axes)))
+            else:
+                fill(target, weight.init.kind, plain(weight.init.values))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
+        """Accept tensors that are cut differently, and the prefix that `torch.compile` puts before names."""
+        wrapped = f"{prefix}_orig_mod."
+        for key in [key for key in state_dict if key.startswith(wrapped)]:
+            state_dict[prefix + key.removeprefix(wrapped)] = state_dict.pop(key)
+        for weight in self.attn_graph.weights:
+            given = state_dict.get(prefix + weight.path)
+            if isinstance(given, Tensor):
+                state_dict[prefix + weight.path] = recut(given, stored(self, weight.path))
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)  # pyright: ignore[reportUnknownMemberType]
+
+    # ------------------------------------------------ optional inputs
+
+    def recompile(self) -> Any:
+        """Generate the forward again; with optional inputs, it first looks which of them are given."""
+        made = super().recompile()
+        graph: Graph | None = self.__dict__.get("attn_graph")
+        optional = [node for node in graph.inputs if node.options.get("optional", False)] if graph is not None else []
+        if graph is not None and optional:
+            cls = type(self)
+            cls.forward = _choosing(cls.forward, graph.inputs)
+        return made
+
+    def variant_for(self, present: frozenset[str]) -> AttnModule:
+        """The module for another set of present optional inputs; it shares every weight with this one."""
+        if present not in self._variants:
+            if self.variant is None:
+                raise self._no_variant(present)
+            from .lowering import write
+
+            other = AttnModule(self.variant(present), program=self.program)
+            for name in ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"):
+                other.__dict__[name] = self.__dict__[name]
+            other.install(write(other.attn_graph, [*self._modules, *self._parameters, *self._buffers]))
+            self._variants[present] = other
+        found = self._variants[present]
+        found.training = self.training
+        return found
+
+    def _no_variant(self, present: frozenset[str]) -> InputError:
+        compiled = present_inputs(self.attn_graph.inputs)
+        name = sorted(present ^ compiled)[0]
+        node = next(node for node in self.attn_graph.inputs if node["name"] == name)
+        how = "without" if name in present else "with"
+        title = f"the module was compiled {how} `{name}`"
+        return InputError("E0605", title, node.span, "declared here", "compile it again for the inputs it will get")
+
+    # ------------------------------------------------ copies
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> AttnModule:
+        shared = ("attn_graph", "program", "variant", "_variants", "_graph")
+        own = {key: value for key, value in self.__dict__.items() if key not in shared}
+        new = AttnModule(self.attn_graph, self.variant, self.program)
+        memo[id(self)] = new
+        new.__dict__.update(copy.deepcopy(own, memo))
+        new.graph = copy.deepcopy(self.graph)
+        return new
+
+    def __copy__(self) -> AttnModule:
+        new = AttnModule(self.attn_graph, self.variant, self.program)
+        own = {key: value for key, value in self.__dict__.items() if key not in ("_graph", "_variants")}
+        new.__dict__.update({key: value.copy() if isinstance(value, dict) else value for key, value in own.items()})
+        new.graph = copy.deepcopy(self.graph)
+        return new
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a compiled module is not pickled, because loading a pickle runs code: "
+            "keep the program's text, and save the weights with save_weights (safetensors) or state_dict()"
+        )
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.__reduce__()
+
+    def __reduce_package__(self, exporter: Any) -> Any:
+        return self.__reduce__()
+
+    # ------------------------------------------------ text
+
+    @property
+    def code(self) -> str:
+        """The forward as Python: one line per operation, the axes of each result beside it."""
+        return forward_source(self.graph, runtime="runtime.")
+
+    def __repr__(self) -> str:
+        graph = self.attn_graph
+        inputs = ", ".join(
+            f"{node['name']}: {_type(node, node['order'])}" + (" = none" if node.options.get("optional", False) else "")
+            for node in graph.inputs
+        )
+        outputs = [(f"{output.name}: " if len(graph.outputs) > 1 else "") + _type(output.node, output.order) for output in graph.outputs]
+        result = outputs[0] if len(outputs) == 1 else f"({', '.join(outputs)})"
+        total = sum(p.numel() for p in self.parameters())
+        return f"{graph.name}({inputs}) -> {result}, {total:,} parameter{'' if total == 1 else 's'}"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+
+def plain(values: Any) -> Any:
+    """The numbers in a nested tuple as Python's: exact ones become int or float."""
+    exact = values.constant() if isinstance(values, Size) else values
+    if isinstance(exact, Fraction):
+        return int(exact) if exact.denominator == 1 else float(exact)
+    return tuple(plain(value) for value in cast("Sequence[Any]", values)) if isinstance(values, tuple) else values
+
+
+def present_inputs(inputs: tuple[Node, ...]) -> frozenset[str]:
+    """The names of the optional inputs that a graph was made with."""
+    return frozenset(node["name"] for node in inputs if node.options.get("optional", False) and not is_absent(node))
+
+
+def _type(node: Node, order: Any) -> str:
+    parts = [(axis, str(node.tensor.size(axis))) for axis in order]
+    shape = "[" + ", ".join(axis if axis in ("*", size) else f"{axis}={size}" for axis, size in parts) + "]"
+    return shape if node.dtype in ("float", "wide") else f"{node.dtype} {shape}"
+
+
+def _choosing(straight: Callable[..., Any], inputs: tuple[Node, ...]) -> Callable[..., Any]:
+    """A forward that hands the call to the variant for the optional inputs it has."""
+    names = identifiers(node["name"] for node in inputs)
+    optional = {name: node["name"] for name, node in zip(names, inputs, strict=True) if node.options.get("optional", False)}
+    compiled = present_inputs(inputs)
+
+    @functools.wraps(straight)
+    def forward(self: AttnModule, *args: Any, **kwargs: Any) -> Any:
+        given = {name for name, value in zip(names, args, strict=False) if value is not None}
+        given.update(name for name, value in kwargs.items() if value is not None)
+        present = frozenset(known for name, known in optional.items() if name in given)
+        if present == compiled:
+            return straight(self, *args, **kwargs)
+        return self.variant_for(present)(*args, **kwargs)
+
+    return forward

@@ -1,0 +1,108 @@
+"""The source of runtime functions for a file that imports only torch: all they refer to, each under a name of its own."""
+
+from __future__ import annotations
+
+import dis
+import inspect
+import re
+import types
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, cast
+
+from .printer import literal
+from .targets import runtime_functions
+
+Function = Callable[..., Any]
+
+# What the file says at its top anyway.
+IMPORTED = frozenset({"torch", "F", "nn", "Tensor", "Any", "Callable", "Sequence", "InputError"})
+
+
+def code_objects(function: Any) -> Iterator[types.CodeType]:
+    """The code of a function or of a class's methods, and of all that is nested in it."""
+    if inspect.isclass(function):
+        inner = [getattr(value, "__func__", value) for value in vars(function).values()]
+        stack = [value.__code__ for value in inner if inspect.isfunction(value)]
+    else:
+        stack = [inspect.unwrap(function).__code__]
+    while stack:
+        code = stack.pop()
+        yield code
+        stack.extend(value for value in code.co_consts if isinstance(value, types.CodeType))
+
+
+def references(function: Any) -> dict[str, Any]:
+    """The globals of its module that a function or class uses, by name, in a fixed order."""
+    module = vars(inspect.getmodule(function))
+    names = {step.argval for code in code_objects(function) for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL"}
+    return {name: module[name] for name in sorted(names) if name in module}
+
+
+class Sources:
+    """Gathers functions, what they call, and constants of their files."""
+
+    def __init__(self, extra: Iterable[Function] = ()) -> None:
+        self._own = {id(function) for function in [*runtime_functions().values(), *extra]}
+        self._found: dict[int, tuple[Any, dict[str, Any]]] = {}
+        self._constants: dict[str, str] = {}
+        self.modules: set[str] = set()
+
+    def add(self, functions: Iterable[Any]) -> None:
+        stack = list(functions)
+        while stack:
+            function = stack.pop()
+            if id(function) in self._found:
+                continue
+            used = references(function)
+            self._found[id(function)] = function, used
+            for name, value in used.items():
+                if name in IMPORTED:
+                    continue
+                if inspect.isfunction(value) or (inspect.isclass(value) and value.__module__ == function.__module__):
+                    stack.append(value)
+                elif inspect.ismodule(value):
+                    self.modules.add(f"import {value.__name__}" + (f" as {name}" if name != value.__name__ else ""))
+                else:
+                    self._constants[name] = literal_of(value)
+
+    def text(self) -> str:
+        """The constants, then every function in the order of its file."""
+        ordered = sorted(self._found.values(), key=lambda item: (item[0].__module__, inspect.getsourcelines(item[0])[1]))
+        names = unique_names(function for function, _ in ordered)
+        parts = ["\n".join(f"{name} = {value}" for name, value in sorted(self._constants.items()))] if self._constants else []
+        for function, used in ordered:
+            source = inspect.getsource(function)
+            for value in [function, *used.values()]:
+                new = names.get(id(value))
+                if new is not None and new != value.__name__:
+                    source = re.sub(rf"\b{value.__name__}\b", new, source)
+            parts.append(source.rstrip())
+        return "\n\n\n".join(parts)
+
+    def name(self, function: Any) -> str:
+        ordered = sorted(self._found.values(), key=lambda item: (item[0].__module__, inspect.getsourcelines(item[0])[1]))
+        return unique_names(found for found, _ in ordered)[id(function)]
+
+
+def unique_names(functions: Iterable[Any]) -> dict[int, str]:
+    """The name each has in the file: its own, or with a number where two files use one name."""
+    names: dict[int, str] = {}
+    for function in functions:
+        name, number = function.__name__, 2
+        while name in names.values():
+            name, number = f"{function.__name__}_{number}", number + 1
+        names[id(function)] = name
+    return names
+
+
+def literal_of(value: Any) -> str:
+    """A constant of a runtime file, or a value of a program, as text."""
+    if isinstance(value, dict):
+        pairs: dict[Any, Any] = {**value}
+        return "{" + ", ".join(f"{literal_of(key)}: {literal_of(item)}" for key, item in pairs.items()) + "}"
+    if isinstance(value, tuple | list):
+        items = [literal_of(item) for item in cast("Sequence[Any]", value)]
+        return f"[{', '.join(items)}]" if isinstance(value, list) else f"({', '.join(items)}{',' if len(items) == 1 else ''})"
+    if isinstance(value, frozenset | set):
+        return f"frozenset({literal_of(sorted(cast('set[Any]', value), key=str))})"
+    return literal(value)

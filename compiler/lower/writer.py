@@ -1,0 +1,297 @@
+"""The writing end of one fx graph: calls, sizes, and moving dimensions about. Implements `Emitter`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import fx
+
+from ..graph import Node
+from ..ops.base import OPERATORS
+from ..sizes import Size
+from ..types import Axis
+from . import arithmetic
+from .emitter import Value
+from .targets import function
+
+Numeric = (int, float, bool)
+
+
+class Missing(KeyError):
+    """A size that the inputs do not tell."""
+
+
+class Writer(ABC):
+    """Writes one graph. `lower_node` lowers a node whose inputs are lowered; `seed` gives the value of one that comes from outside."""
+
+    def __init__(self, graph: fx.Graph, dtype: torch.dtype | None = None) -> None:
+        self.graph = graph
+        self.dtype = dtype
+        self.symbols: dict[str, Callable[[], Any]] = {}
+        self.typist: Any = None
+        self.host: Any = None
+        self._values: dict[Node, Value | tuple[Value, ...]] = {}
+        self._memo: dict[Any, Any] = {}
+        self._origin: dict[fx.Node, tuple[Any, tuple[tuple[str, ...], ...]]] = {}
+        self._numbers: set[fx.Node] = set()
+        self._made: set[fx.Node] = set()
+
+    # ------------------------------------------------ nodes
+
+    def seed(self, node: Node, value: Value | tuple[Value, ...]) -> None:
+        """Say what a node is worth that this graph takes from outside."""
+        self._values[node] = value
+        if isinstance(value, Value):
+            self._describe(value)
+
+    def lower_node(self, node: Node) -> None:
+        """Write a node, once."""
+        if node in self._values:
+            return
+        operator = OPERATORS[node.op]
+        if operator.lower is None:
+            raise TypeError(f"operator {node.op} has no lowering")
+        self._made.clear()
+        result = operator.lower(self, node)
+        self._values[node] = result
+        if isinstance(result, Value):
+            self._check(node, result)
+            if node.name and isinstance(result.fx, fx.Node) and (result.fx in self._made or node.op == "item"):
+                rename(result.fx, node.name)
+
+    def _check(self, node: Node, value: Value) -> None:
+        if set(value.axes) != set(node.tensor.names) or len(value.axes) != len(node.axes):
+            raise AssertionError(f"{node.op} was lowered to axes {value.axes}, and its type is {node.type}")
+        self._describe(value)
+
+    def _describe(self, value: Value) -> None:
+        if isinstance(value.fx, fx.Node) and value.fx not in self._numbers:
+            value.fx.meta["axes"] = value.axes
+
+    def value(self, node: Node) -> Value:
+        value = self._values[node]
+        if isinstance(value, tuple):
+            raise TypeError(f"{node.op} has several results")
+        return value
+
+    def parts(self, node: Node) -> tuple[Value, ...]:
+        value = self._values[node]
+        return value if isinstance(value, tuple) else (value,)
+
+    # ------------------------------------------------ calls
+
+    def call(self, target: str, *args: Any, **kwargs: Any) -> Any:
+        numeric = target.startswith(("operator.", "math.", "torch.sym_", "runtime.choose")) and all(map(self.is_number, args))
+        if numeric and target.startswith("operator.") and all(isinstance(arg, Numeric) for arg in args):
+            folded = fold(target, args)
+            if folded is not None:
+                return folded
+        node = self.graph.call_function(function(target), args, kwargs)
+        return self._new(node, numeric)
+
+    def method(self, name: str, x: Any, *args: Any, **kwargs: Any) -> Any:
+        numeric = name in ("size", "bit_length") or (name in ("dim", "numel"))
+        return self._new(self.graph.call_method(name, (x, *args), kwargs), numeric)
+
+    def effect(self, target: Callable[..., Any], *args: Any) -> fx.Node:
+        """A call that is made for what it does: it stays although nothing uses it."""
+        node = self.graph.call_function(target, args)
+        node.meta["effect"] = True
+        return node
+
+    def get_attr(self, path: str) -> Any:
+        """An attribute of the module, read once."""
+        return self.once(("attr", path), lambda: self._new(self.graph.get_attr(path), False))
+
+    def once(self, key: Any, make: Callable[[], Any]) -> Any:
+        if key not in self._memo:
+            self._memo[key] = make()
+        return self._memo[key]
+
+    def _new(self, node: fx.Node, numeric: bool) -> fx.Node:
+        self._made.add(node)
+        if numeric:
+            self._numbers.add(node)
+        return node
+
+    def is_number(self, x: Any) -> bool:
+        """Whether this is a Python number, or will be when the module runs."""
+        return isinstance(x, Numeric) or x in self._numbers
+
+    # ------------------------------------------------ sizes and numbers
+
+    def size(self, size: Size) -> Any:
+        constant = size.constant()
+        if constant is not None:
+            if constant.denominator != 1:
+                raise ValueError(f"the size {constant} is not a whole number")
+            return int(constant)
+        return self.once(("size", size), lambda: arithmetic.emit(size, self.symbol, self._count, self.method))
+
+    def _count(self, target: str, *args: Any) -> Any:
+        return self.once((target, args), lambda: self.call(target, *args))
+
+    def symbol(self, name: str) -> Any:
+        """The number a size symbol stands for; Missing where nothing tells."""
+        if name not in self.symbols:
+            raise Missing(name)
+        return self.once(("symbol", name), self.symbols[name])
+
+    def sizes(self, axes: Sequence[Axis]) -> list[Any]:
+        return [self.size(axis.size) for axis in axes]
+
+    def tensor(self, node: Node) -> Value:
+        value = self.value(node)
+        return Value(self.number_tensor(value.fx), ()) if self.is_number(value.fx) else value
+
+    def number_tensor(self, number: Any) -> Any:
+        """A number as a tensor without dimensions."""
+        key = ("number", str(number.__class__), number)
+        return self.once(key, lambda: self.call("runtime.number_tensor", number, self.wide_dtype(), self.device()))
+
+    def wide(self, node: Node) -> Value:
+        value = self.tensor(node)
+        if node.dtype == "complex":
+            return value
+        return Value(self.once(("wide", value.fx), lambda: self.method("to", value.fx, self.wide_dtype())), value.axes)
+
+    def float_dtype(self) -> Any:
+        """The working float type: the given one, or at run time that of the first float input or weight."""
+        if self.dtype is not None:
+            return self.dtype
+        if self.typist is None:
+            return self.once("float_dtype", lambda: self.call("torch.get_default_dtype"))
+        return self.once("float_dtype", lambda: self._attribute(self.typist, "dtype"))
+
+    def wide_dtype(self) -> Any:
+        if self.dtype is not None:
+            return function("runtime.wide_dtype")(self.dtype)
+        return self.once("wide_dtype", lambda: self.call("runtime.wide_dtype", self.float_dtype()))
+
+    def device(self) -> Any:
+        if self.host is None:
+            return None
+        return self.once("device", lambda: self._attribute(self.host, "device"))
+
+    def _attribute(self, x: Any, name: str) -> Any:
+        node = self.call("builtins.getattr", x, name)
+        rename(node, name)
+        return node
+
+    def training(self) -> Any:
+        return self.get_attr("training")
+
+    # ------------------------------------------------ dimensions
+
+    def order(self, value: Value, axes: Sequence[str]) -> Any:
+        if len(axes) != len(value.axes) or set(axes) != set(value.axes):
+            raise ValueError(f"axes {value.axes} cannot be put in the order {tuple(axes)}")
+        moves = [value.axes.index(axis) for axis in axes]
+        moved = [i for i, source in enumerate(moves) if i != source]
+        if not moved:
+            return value.fx
+        name, args = ("transpose", tuple(moved)) if len(moved) == 2 else ("permute", tuple(moves))
+        return self._move(name, value.fx, args, tuple(axes))
+
+    def _move(self, name: str, x: Any, args: tuple[Any, ...], axes: tuple[str, ...] = ()) -> Any:
+        """A method that changes dimensions alone; the same one on the same value is written once."""
+        node = self.once((name, x, args), lambda: self.method(name, x, *args))
+        if axes:
+            node.meta.setdefault("axes", axes)
+        return node
+
+    def align(self, values: Sequence[Value], axes: Sequence[str]) -> list[Any]:
+        return [value.fx if self.is_number(value.fx) else self._aligned(value, axes) for value in values]
+
+    def _aligned(self, value: Value, axes: Sequence[str]) -> Any:
+        present = [axis for axis in axes if axis in value.axes]
+        x = self.order(value, present)
+        kept = list(axes[axes.index(present[0]) :]) if present else list[str]()
+        for i, axis in enumerate(kept):
+            if axis not in present:
+                x = self._move("unsqueeze", x, (i,))
+        return x
+
+    def full(self, value: Value, axes: Sequence[Axis]) -> Any:
+        names = [axis.name for axis in axes]
+        x = self.number_tensor(value.fx) if self.is_number(value.fx) else self._aligned(value, names)
+        if len(value.axes) == len(names):
+            return x
+        return self._move("expand", x, tuple(self.sizes(axes)), tuple(names))
+
+    def flat(self, value: Value, groups: Sequence[Sequence[Axis]]) -> Any:
+        names = tuple(tuple(axis.name for axis in group) for group in groups)
+        x, shape = self._origin.get(value.fx, (None, ())) if isinstance(value.fx, fx.Node) else (None, ())
+        if x is not None and shape == names and value.axes == sum(names, ()):
+            return x
+        start = Value(self.number_tensor(value.fx), ()) if self.is_number(value.fx) else value
+        x = self.order(start, sum(names, ()))
+        several = [i for i, group in enumerate(names) if len(group) > 1]
+        empty = [i for i, group in enumerate(names) if not group]
+        if not several:
+            for i in empty:
+                x = self._move("unsqueeze", x, (i,))
+            return x
+        if len(several) == 1 and not empty:
+            return self._move("flatten", x, (several[0], several[0] + len(names[several[0]]) - 1))
+        return self._move("reshape", x, tuple(self.size(_product(group)) for group in groups))
+
+    def unflat(self, fx: Any, groups: Sequence[Sequence[Axis]]) -> Value:
+        names = tuple(tuple(axis.name for axis in group) for group in groups)
+        axes: tuple[str, ...] = sum(names, ())
+        several = [i for i, group in enumerate(names) if len(group) > 1]
+        empty = [i for i, group in enumerate(names) if not group]
+        x = fx
+        if not several:
+            for i in reversed(empty):
+                x = self._move("squeeze", x, (i,))
+        elif len(several) == 1 and not empty:
+            x = self._move("unflatten", x, (several[0], tuple(self.sizes(groups[several[0]]))))
+        else:
+            x = self._move("reshape", x, tuple(size for group in groups for size in self.sizes(group)))
+        if x is not fx:
+            self._origin[x] = (fx, names)
+        return Value(x, axes)
+
+    def finish(self) -> None:
+        """Remove what nothing uses."""
+        for node in reversed(self.graph.nodes):
+            if not node.users and node.op not in ("placeholder", "output") and "effect" not in node.meta:
+                self.graph.erase_node(node)
+
+    # ------------------------------------------------ what a module or a body adds
+
+    @abstractmethod
+    def weight(self, slot: int) -> Value: ...
+
+    @abstractmethod
+    def body_name(self, module: fx.GraphModule) -> str:
+        """Keep the body of a loop, and say under which attribute."""
+
+    def loop(self, node: Node) -> tuple[Value, ...]:
+        from .loops import write_loop
+
+        return write_loop(self, node)
+
+
+def _product(axes: Sequence[Axis]) -> Size:
+    total = Size.of(1)
+    for axis in axes:
+        total = total * axis.size
+    return total
+
+
+def rename(node: fx.Node, name: str) -> None:
+    """Give an fx node a readable name; fx makes it a unique identifier."""
+    node._rename(name)  # pyright: ignore[reportPrivateUsage]
+
+
+def fold(target: str, args: Sequence[Any]) -> Any:
+    """Arithmetic on plain numbers, done now; None where it cannot be (a division by zero is left to the run)."""
+    try:
+        return function(target)(*args)
+    except ArithmeticError:
+        return None
