@@ -143,7 +143,7 @@ def test_simam_is_its_formula() -> None:
 
 @pytest.mark.parametrize("train", [False, True])
 def test_coordinate_attention_is_timms(timm: Any, train: bool) -> None:
-    other = timm.layers.coord_attn.CoordAttn(32, rd_ratio=1 / 4, rd_divisor=1).double().train(train)
+    other = timm.layers.coord_attn.CoordAttn(32, rd_channels=8, bias=True).double().train(train)
     renamed = {"conv1": "conv1", "norm": "bn1", "rows": "conv_h", "columns": "conv_w"}
 
     def reference(w: Weights, x: Tensor) -> Tensor:
