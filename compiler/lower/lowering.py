@@ -109,10 +109,12 @@ def lower(
     module is first called with that set. `program` is kept as the module's `program`. Raises AttnError for a weight whose
     size is not bound, a size no input tells, or a weight name that PyTorch modules use themselves.
     """
+    told = any(source.dtype == "float" for source in (*graph.inputs, *graph.weights))
+    fixed = None if told else dtype
     dtype = dtype or torch.get_default_dtype()
     module = AttnModule(graph, variant, program)
     make_weights(module, graph.weights, dtype, torch.device(device) if device is not None else None)
-    module.install(write(graph))
+    module.install(write(graph, dtype=fixed))
     module.reset_parameters()
     return module
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 # What generated code refers to by these names would be hidden by an argument called so.
 TAKEN = frozenset(
@@ -12,13 +12,12 @@ TAKEN = frozenset(
 )
 
 
-def identifier(name: str, taken: Iterable[str] = ()) -> str:
+def identifier(name: str, taken: Container[str] = ()) -> str:
     """The nearest Python identifier that is not one of `taken`: `k'` becomes `k_prime`, `class` becomes `class_`."""
     plain = re.sub(r"[^A-Za-z0-9_]", "_", name.replace("'", "_prime"))
     if not plain or plain[0].isdigit() or plain.startswith("__"):
         plain = "x" + plain
-    avoid = {*taken, *TAKEN}
-    while keyword.iskeyword(plain) or keyword.issoftkeyword(plain) or plain in avoid:
+    while keyword.iskeyword(plain) or keyword.issoftkeyword(plain) or plain in TAKEN or plain in taken:
         plain += "_"
     return plain
 

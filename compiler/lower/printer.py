@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, Protocol, cast
 
 import torch
@@ -41,6 +42,7 @@ class Printer:
         self.bodies = bodies or {}
         self.library = library
         self._names: dict[fx.Node, str] = {}
+        self._taken = set(runtime_functions() if library is not None else ())
 
     def arguments(self) -> list[str]:
         """The arguments as written in a `def`, defaults included."""
@@ -59,6 +61,7 @@ class Printer:
     def _line(self, node: fx.Node) -> str | None:
         if node.op == "placeholder":
             self._names[node] = str(node.target)
+            self._taken.add(str(node.target))
             return None
         if node.op == "get_attr":
             return None
@@ -72,8 +75,8 @@ class Printer:
     def _name(self, node: fx.Node) -> str:
         if node not in self._names:
             # A local may not hide a function that the text calls.
-            functions = list(runtime_functions()) if self.library else list[str]()
-            self._names[node] = identifier(node.name, [*functions, *self._names.values()])
+            self._names[node] = identifier(node.name, self._taken)
+            self._taken.add(self._names[node])
         return self._names[node]
 
     # ------------------------------------------------ calls
@@ -162,6 +165,7 @@ def _bounds(part: Any) -> tuple[Any, Any, Any]:
     return part.start, part.stop, part.step
 
 
+@cache
 def _runtime_set() -> frozenset[Any]:
     return frozenset(runtime_functions().values())
 

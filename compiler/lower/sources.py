@@ -44,6 +44,7 @@ class Sources:
     def __init__(self, extra: Iterable[Function] = ()) -> None:
         self._own = {id(function) for function in [*runtime_functions().values(), *extra]}
         self._found: dict[int, tuple[Any, dict[str, Any]]] = {}
+        self._names: dict[int, str] = {}
         self._constants: dict[str, str] = {}
         self.modules: set[str] = set()
 
@@ -55,6 +56,7 @@ class Sources:
                 continue
             used = references(function)
             self._found[id(function)] = function, used
+            self._names[id(function)] = self._free(function.__name__)
             for name, value in used.items():
                 if name in IMPORTED:
                     continue
@@ -68,31 +70,25 @@ class Sources:
     def text(self) -> str:
         """The constants, then every function in the order of its file."""
         ordered = sorted(self._found.values(), key=lambda item: (item[0].__module__, inspect.getsourcelines(item[0])[1]))
-        names = unique_names(function for function, _ in ordered)
         parts = ["\n".join(f"{name} = {value}" for name, value in sorted(self._constants.items()))] if self._constants else []
         for function, used in ordered:
             source = inspect.getsource(function)
             for value in [function, *used.values()]:
-                new = names.get(id(value))
+                new = self._names.get(id(value))
                 if new is not None and new != value.__name__:
                     source = re.sub(rf"\b{value.__name__}\b", new, source)
             parts.append(source.rstrip())
         return "\n\n\n".join(parts)
 
     def name(self, function: Any) -> str:
-        ordered = sorted(self._found.values(), key=lambda item: (item[0].__module__, inspect.getsourcelines(item[0])[1]))
-        return unique_names(found for found, _ in ordered)[id(function)]
+        """What an added function is called in the file: its own name, or that with a number where two files use one name."""
+        return self._names[id(function)]
 
-
-def unique_names(functions: Iterable[Any]) -> dict[int, str]:
-    """The name each has in the file: its own, or with a number where two files use one name."""
-    names: dict[int, str] = {}
-    for function in functions:
-        name, number = function.__name__, 2
-        while name in names.values():
-            name, number = f"{function.__name__}_{number}", number + 1
-        names[id(function)] = name
-    return names
+    def _free(self, name: str) -> str:
+        free, number = name, 2
+        while free in self._names.values():
+            free, number = f"{name}_{number}", number + 1
+        return free
 
 
 def literal_of(value: Any) -> str:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hand_graphs import Hand, affine, running
 
+from attn.compiler.lower.errors import InputError
 from attn.compiler.lower.lowering import lower
 
 
@@ -81,3 +82,11 @@ def test_export_of_a_loop() -> None:
     module, x = lower(running()), torch.randn(2, 4, 3)
     for made, wanted in zip(torch.export.export(module, (x,)).module()(x), module(x), strict=True):
         assert torch.equal(made, wanted)
+
+
+def test_a_wrong_input_is_still_told_after_compile() -> None:
+    torch._dynamo.reset()
+    compiled = torch.compile(lower(affine()), backend="eager")
+    compiled(torch.ones(2, 5, 6))
+    with pytest.raises(InputError, match="`x` has size 7 along `D`"):
+        compiled(torch.ones(2, 5, 7))
