@@ -55,7 +55,8 @@ def _nodes_cost(nodes: Iterable[Node]) -> tuple[Size, Size]:
 def node_flops(node: Node) -> Size:
     """The operations of one node; of a scan, those of its body at every step."""
     if node.op == "scan":
-        return _body_cost(node)[0] * node["length"]
+        length: Size = node["length"]
+        return _body_cost(node)[0] * length
     operator = OPERATORS.get(node.op)
     return operator.cost(node) if operator is not None else Size.of(0)
 
@@ -65,7 +66,8 @@ def node_bytes(node: Node) -> Size:
     if node.op in FREE:
         return Size.of(0)
     if node.op == "scan":
-        return _body_cost(node)[1] * node["length"]
+        length: Size = node["length"]
+        return _body_cost(node)[1] * length
     total = _type_bytes(node.type)
     for source in dict.fromkeys(node.inputs):
         total = total + _type_bytes(source.type)

@@ -27,7 +27,12 @@ def summary(doc: str) -> str:
     """The first sentence of a documentation comment."""
     flat = " ".join(doc.split())
     for end in range(1, len(flat)):
-        if flat[end - 1] == "." and flat[end] == " " and flat[max(0, end - 4) : end] not in ("al.", "et.") and not flat[:end].endswith(("et al.", "e.g.", "i.e.")):
+        if (
+            flat[end - 1] == "."
+            and flat[end] == " "
+            and flat[max(0, end - 4) : end] not in ("al.", "et.")
+            and not flat[:end].endswith(("et al.", "e.g.", "i.e."))
+        ):
             return flat[:end]
     return flat
 
@@ -67,7 +72,12 @@ def _fact(guard: Guard) -> str:
 
 def _weights(graph: Graph) -> list[Record]:
     return [
-        {"name": weight.path, "kind": weight.kind, "axes": [axis.name for axis in weight.axes], "shape": [str(size) for size in weight.shape]}
+        {
+            "name": weight.path,
+            "kind": weight.kind,
+            "axes": [axis.name for axis in weight.axes],
+            "shape": [str(size) for size in weight.shape],
+        }
         for weight in graph.weights
     ]
 
@@ -85,7 +95,10 @@ def show_text(record: Record) -> str:
     if record["weights"]:
         width = max(len(weight["name"]) for weight in record["weights"])
         lines += ["", "weights"]
-        lines += [f"  {weight['name']:<{width}}  [{', '.join(weight['shape'])}]" + ("" if weight["kind"] == "param" else f"  {weight['kind']}") for weight in record["weights"]]
+        lines += [
+            f"  {weight['name']:<{width}}  [{', '.join(weight['shape'])}]" + ("" if weight["kind"] == "param" else f"  {weight['kind']}")
+            for weight in record["weights"]
+        ]
     if record["guards"]:
         lines += ["", "checked when tensors come", *(f"  {guard}" for guard in record["guards"])]
     return "\n".join(lines)
@@ -101,7 +114,10 @@ def list_library() -> list[Record]:
         if not module.startswith("std."):
             continue
         unit, _ = load_unit(module)
-        rows += [{"module": module, "name": block.name, "signature": signature(block), "summary": summary(block.doc)} for block in unit.blocks.values()]
+        rows += [
+            {"module": module, "name": block.name, "signature": signature(block), "summary": summary(block.doc)}
+            for block in unit.blocks.values()
+        ]
     return rows
 
 

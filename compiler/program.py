@@ -67,7 +67,9 @@ class BlockProgram:
         if errors:
             raise AttnError(errors)
 
-    def __call__(self, *, bind: Mapping[str, Any] | None = None, inputs: tuple[str, ...] = (), dtype: Any = None, device: Any = None, **sizes: Any) -> AttnModule:
+    def __call__(
+        self, *, bind: Mapping[str, Any] | None = None, inputs: tuple[str, ...] = (), dtype: Any = None, device: Any = None, **sizes: Any
+    ) -> AttnModule:
         from .compiling import compile_program
 
         return compile_program(self, {**(bind or {}), **sizes}, inputs, dtype, device)
@@ -136,7 +138,14 @@ def load(source: Any, block: str | None = None, roots: Iterable[Path] | None = N
 def select(unit: Unit, block: str | None, diagnostics: list[Diagnostic]) -> BlockProgram:
     errors = [diagnostic for diagnostic in diagnostics if diagnostic.severity == "error"]
     if not unit.blocks:
-        raise AttnError(errors or [Diagnostic("E0514", f"`{unit.source.name}` has no block", NOWHERE, help="a program is `block name(x: [..]) -> [..] { ... }`")])
+        raise AttnError(
+            errors
+            or [
+                Diagnostic(
+                    "E0514", f"`{unit.source.name}` has no block", NOWHERE, help="a program is `block name(x: [..]) -> [..] { ... }`"
+                )
+            ]
+        )
     if block is None:
         return BlockProgram(unit, list(unit.blocks.values())[-1], tuple(diagnostics))
     if block not in unit.blocks:
@@ -154,7 +163,11 @@ def check(source: Any, roots: Iterable[Path] | None = None) -> list[Diagnostic]:
 
     unit, diagnostics = (source.unit, list(source.diagnostics)) if isinstance(source, BlockProgram) else load_unit(source, roots)
     if any(diagnostic.severity == "error" for diagnostic in diagnostics):
-        return diagnostics + [d for d in check_unit(unit) if d.severity == "error"] if unit.blocks and not _syntax(diagnostics) else diagnostics
+        return (
+            diagnostics + [d for d in check_unit(unit) if d.severity == "error"]
+            if unit.blocks and not _syntax(diagnostics)
+            else diagnostics
+        )
     return diagnostics + check_unit(unit)
 
 

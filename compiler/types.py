@@ -79,4 +79,5 @@ class TupleType:
 def promote(*dtypes: DType) -> DType:
     """The kind of number that arithmetic on these gives: bool < int < wide < float < complex."""
     order: tuple[DType, ...] = ("bool", "int", "wide", "float", "complex")
-    return max(dtypes, key=order.index, default="wide")
+    ranks = [order.index(dtype) for dtype in dtypes]
+    return order[max(ranks)] if ranks else "wide"

@@ -35,15 +35,15 @@ def axis_refs(frame: Frame, items: tuple[tree.AxisItem, ...]) -> tuple[AxisRef, 
 def axis_ref(frame: Frame, item: tree.AxisItem) -> AxisRef:
     if item.is_number:
         if item.name != "1":
-            raise Fault(Diagnostic("E0209", f"`{item.name}` cannot stand for an axis", item.span, help="name the new axis and give it a size: a=4"))
+            raise Fault(
+                Diagnostic("E0209", f"`{item.name}` cannot stand for an axis", item.span, help="name the new axis and give it a size: a=4")
+            )
         return AxisRef(item.name, "", Size.of(1), item.span)
     try:
         given = size(frame, item.size, f"axis `{item.name}`") if item.size is not None else None
     except (Fault, Poisoned):
         frame.scope.entry(item.name).spoiled = True
         raise
-    if given is not None and not isinstance(given, Size):
-        given = Size.symbol(item.name)
     known = frame.scope.sizes(item.name)
     entry = frame.scope.entry(item.name)
     value = given if given is not None else known[0].size if len(known) == 1 else None
@@ -66,7 +66,9 @@ def axis_items(value: tree.Expr | tree.AxisList) -> tuple[tree.AxisItem, ...] | 
 def read_axes(frame: Frame, value: tree.Expr | tree.AxisList | tree.Arrow, what: str) -> tuple[AxisRef, ...]:
     items = None if isinstance(value, tree.Arrow) else axis_items(value)
     if items is None:
-        raise Fault(Diagnostic("E0209", f"{what} needs names of axes", value.span, "these are no axes", help="write them side by side: H W"))
+        raise Fault(
+            Diagnostic("E0209", f"{what} needs names of axes", value.span, "these are no axes", help="write them side by side: H W")
+        )
     return axis_refs(frame, items)
 
 
@@ -164,7 +166,12 @@ def _means_axis(reading: Reading, value: tree.Expr, last: bool) -> bool:
 def _next_option(reading: Reading, value: tree.Expr) -> None:
     """`dropout(x, 0.1)`, `clamp(x, 0, 1)`: numbers after the tensors are the options in their order."""
     option = next((option for option in reading.operator.signature.options if option.name not in reading.options), None)
-    if option is None or option.kind in ("axes", "axes_list", "layer", "init") or _is_tensor(reading.frame, value) and option.kind != "tensor":
+    if (
+        option is None
+        or option.kind in ("axes", "axes_list", "layer", "init")
+        or (_is_tensor(reading.frame, value)
+        and option.kind != "tensor")
+    ):
         _too_many(reading, value)
         return
     reading.options[option.name] = read_option(reading.frame, option, value, reading.operator.name)
@@ -294,7 +301,9 @@ def _check_axes(reading: Reading) -> None:
     if len(reading.arrows) > 1 and "arrows" not in kinds:
         raise Fault(Diagnostic("E0209", f"`{name}` takes one arrow", reading.arrows[1].span, "this one is too many"))
     if not optional and kinds != "none" and not reading.axes_given and not reading.settings and not reading.arrows:
-        what = {"list": "axes", "arrow": "an arrow, such as `C -> E`", "arrows": "an arrow, such as `H -> Y u=7`"}.get(kinds, "axes or an arrow")
+        what = {"list": "axes", "arrow": "an arrow, such as `C -> E`", "arrows": "an arrow, such as `H -> Y u=7`"}.get(
+            kinds, "axes or an arrow"
+        )
         raise Fault(Diagnostic("E0212", f"`{name}` must be told {what}", reading.span, "none given here", notes=_axes_of(reading)))
     names = [ref.symbol for ref in reading.axes if not ref.is_number]
     for ref in reading.axes:

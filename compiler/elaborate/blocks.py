@@ -15,7 +15,7 @@ from . import statics
 from .arguments import axis_items
 from .expressions import as_tensor, evaluate, size, static
 from .frame import Frame
-from .values import Several, Unknown, Value, Word, describe, is_layer, is_number
+from .values import Several, Unknown, Value, Word, describe, is_layer, is_list, is_number
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def axis_name(spec: tree.AxisSpec, statics_known: set[str]) -> str | None:
     """The axis a declaration is about: its name, or the one axis in its size (`H/2`)."""
     if spec.name is not None:
         return spec.name
-    names = names_in(spec.size) - statics_known if spec.size is not None else set()
+    names = names_in(spec.size) - statics_known if spec.size is not None else set[str]()
     return names.pop() if len(names) == 1 else None
 
 
@@ -99,7 +99,9 @@ def tensor_specs(spec: tree.ParamSpec) -> list[tree.TensorSpec]:
     return [spec.input, spec.output] if isinstance(spec, tree.LayerSpec) else []
 
 
-def read_block(frame: Frame, unit: Unit, block: tree.Block, args: tuple[tree.Arg, ...], piped: tuple[Node, Span] | None, span: Span) -> BlockReading:
+def read_block(
+    frame: Frame, unit: Unit, block: tree.Block, args: tuple[tree.Arg, ...], piped: tuple[Node, Span] | None, span: Span
+) -> BlockReading:
     """Every argument against the block's parameters. Raises Fault for the first that does not fit."""
     reading = BlockReading(unit, block, span)
     if piped is not None:
@@ -216,7 +218,7 @@ def static_value(name: str, spec: tree.StaticSpec, found: Value, span: Span) -> 
     if spec.many:
         if isinstance(found, Unknown):
             return found
-        if not isinstance(found, tuple):
+        if not is_list(found):
             raise Fault(Diagnostic("E0300", f"`{name}` needs a list, this is {describe(found)}", span, help="write [3, 4, 6, 3]"))
         one = replace(spec, many=False)
         return tuple(static_value(name, one, item, span) for item in found)

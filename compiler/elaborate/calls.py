@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...dsl import tree
 from ...dsl.diagnostics import Diagnostic, Fault
@@ -63,6 +63,10 @@ class BlockLayer:
             raise _wrong_count(self.reading.block.name, len(places), len(tensors), span)
         return invoke(self.frame, self.reading.with_tensors(dict(zip(places, tensors, strict=True)), span), self.owner, self.label, span)
 
+    def inside(self, frame: Frame) -> BlockLayer:
+        """As a block sees it that takes it as a parameter: its axes are the ones declared there, unless the caller said which."""
+        return self if self.reading.axes else replace(self, frame=frame)
+
 
 @dataclass(frozen=True, eq=False)
 class PipeLayer:
@@ -80,6 +84,9 @@ class PipeLayer:
                 raise Fault(Diagnostic("E0306", "a layer with several results cannot be piped on", span))
             value = layer.apply((value,), span)
         return value
+
+    def inside(self, frame: Frame) -> PipeLayer:
+        return PipeLayer(tuple(layer.inside(frame) if isinstance(layer, BlockLayer | PipeLayer) else layer for layer in self.layers))
 
 
 def _wrong_count(name: str, need: int, got: int, span: Span) -> Fault:
@@ -116,7 +123,11 @@ def call(frame: Frame, expr: tree.Call, piped: Piped, label: Label) -> Value:
     if name in OPERATORS and OPERATORS[name].build is not None and name.isidentifier():
         return call_operator(frame, OPERATORS[name], expr, piped, label)
     if name in frame.scope.values:
-        raise Fault(Diagnostic("E0300", f"`{name}` is {describe(found)}, it cannot be called", expr.callee.span, help="layers, operators and blocks can"))
+        raise Fault(
+            Diagnostic(
+                "E0300", f"`{name}` is {describe(found)}, it cannot be called", expr.callee.span, help="layers, operators and blocks can"
+            )
+        )
     raise unknown_name(frame, name, expr.callee.span, called=True)
 
 
@@ -126,7 +137,11 @@ def apply_layer(frame: Frame, layer: Value, expr: tree.Call, piped: Piped) -> Va
     tensors = [piped[0]] if piped is not None else []
     for arg in expr.args:
         if arg.name is not None or isinstance(arg.value, tree.AxisList | tree.Arrow):
-            raise Fault(Diagnostic("E0302", "a layer that is already made takes only tensors", arg.span, "options belong where the layer is written"))
+            raise Fault(
+                Diagnostic(
+                    "E0302", "a layer that is already made takes only tensors", arg.span, "options belong where the layer is written"
+                )
+            )
         tensors.append(as_tensor(frame, evaluate(frame, arg.value), arg.span))
     return layer.apply(tensors, expr.span) if tensors else layer
 
@@ -136,7 +151,9 @@ def _static_call(frame: Frame, name: str, expr: tree.Call) -> Value:
     if not expr.args or any(arg.name is not None or not _looks_static(frame, arg.value) for arg in expr.args):
         return None
     try:
-        return statics.apply(name, [static(frame, arg.value) for arg in expr.args if not isinstance(arg.value, tree.AxisList | tree.Arrow)], expr.span)
+        return statics.apply(
+            name, [static(frame, arg.value) for arg in expr.args if not isinstance(arg.value, tree.AxisList | tree.Arrow)], expr.span
+        )
     except statics.NotStatic:
         return None
 
@@ -184,7 +201,11 @@ def call_operator(frame: Frame, operator: Operator, expr: tree.Call, piped: Pipe
     if reading.groups or reading.named:
         raise _partial(operator.name, operator.signature.tensors, len(reading.groups) + len(reading.named), expr.span)
     if not operator.signature.layer:
-        raise Fault(Diagnostic("E0302", f"`{operator.name}` needs its tensors: {', '.join(operator.signature.tensors)}", expr.span, "none given here"))
+        raise Fault(
+            Diagnostic(
+                "E0302", f"`{operator.name}` needs its tensors: {', '.join(operator.signature.tensors)}", expr.span, "none given here"
+            )
+        )
     return OperatorLayer(reading, inner)
 
 
@@ -289,7 +310,6 @@ def path_of(frame: Frame, path: tree.Path) -> tuple[str, ...]:
     for segment in path.segments:
         parts.append(segment.name)
         for index in segment.indices:
-            found = size(frame, index, "this index")
-            number = found.integer() if isinstance(found, Size) else None
+            number = size(frame, index, "this index").integer()
             parts.append("0" if number is None else str(number))
     return tuple(parts)

@@ -10,6 +10,7 @@ from ...dsl import tree
 from ...dsl.diagnostics import Diagnostic
 from ...dsl.loader import Unit
 from .root import elaborate
+from .values import is_list
 
 MAX_VARIANTS = 64
 
@@ -19,7 +20,9 @@ def check_unit(unit: Unit) -> list[Diagnostic]:
     found: dict[tuple[str, object, str], Diagnostic] = {}
     for block in unit.program.blocks:
         for diagnostic in check_block(unit, block):
-            found.setdefault((diagnostic.code, (diagnostic.span.source.name, diagnostic.span.start, diagnostic.span.end), diagnostic.title), diagnostic)
+            found.setdefault(
+                (diagnostic.code, (diagnostic.span.source.name, diagnostic.span.start, diagnostic.span.end), diagnostic.title), diagnostic
+            )
     return sorted(found.values(), key=lambda d: (d.span.source.name != unit.program.source.name, d.span.source.name, d.span.start))
 
 
@@ -57,7 +60,11 @@ def unused(block: tree.Block) -> list[Diagnostic]:
     found: list[Diagnostic] = []
     for target in _bound(block.body):
         if target.name not in read and not target.name.startswith("_"):
-            found.append(Diagnostic("W0801", f"`{target.name}` is never used", target.span, "bound here", help="remove it, or call it _ to say it is meant"))
+            found.append(
+                Diagnostic(
+                    "W0801", f"`{target.name}` is never used", target.span, "bound here", help="remove it, or call it _ to say it is meant"
+                )
+            )
     return found
 
 
@@ -98,6 +105,6 @@ def _names_read(item: object) -> Iterator[str]:
     elif isinstance(item, tree.Tree):
         for field in fields(item):
             yield from _names_read(getattr(item, field.name))
-    elif isinstance(item, tuple):
+    elif is_list(item):
         for part in item:
             yield from _names_read(part)

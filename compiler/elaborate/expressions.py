@@ -15,7 +15,7 @@ from ..ops.base import OPERATORS
 from ..sizes import Size
 from . import statics
 from .frame import Frame
-from .values import POISON, Poison, Poisoned, Several, Unknown, Value, Word, describe, is_layer, is_number, is_static
+from .values import Number, Poison, Poisoned, Several, Unknown, Value, Word, describe, is_layer, is_list, is_number, is_static
 
 Evaluator = Callable[[Frame, Any], Value]
 EVALUATORS: dict[type[tree.Tree], Evaluator] = {}
@@ -59,7 +59,9 @@ def as_tensor(frame: Frame, value: Value, span: Span) -> Node:
         raise Fault(Diagnostic("E0306", f"one tensor is needed here, this has {len(value.items)} results", span, "here",
                                help="bind them first: a, b = ..."))  # fmt: skip
     if is_layer(value):
-        raise Fault(Diagnostic("E0300", "a tensor is needed here, this is a layer", span, value.describe(), help="apply it to a tensor: f(x)"))
+        raise Fault(
+            Diagnostic("E0300", "a tensor is needed here, this is a layer", span, value.describe(), help="apply it to a tensor: f(x)")
+        )
     raise Fault(Diagnostic("E0300", f"a tensor is needed here, this is {describe(value)}", span))
 
 
@@ -79,7 +81,7 @@ def _only_sizes(node: Node) -> bool:
     return not node.axes and all(not below.axes and below.op not in ("input", "param", "weight", "layer") for below in topological([node]))
 
 
-def size(frame: Frame, expr: tree.Expr, what: str = "this size") -> Size | Unknown:
+def size(frame: Frame, expr: tree.Expr, what: str = "this size") -> Size:
     """An expression that must be a size: a whole number, maybe symbolic. Both numbers are named where a division has a rest."""
     value = static(frame, expr)
     if isinstance(value, Unknown) and value.kind in ("int", "float"):
@@ -151,7 +153,9 @@ def _tuple(frame: Frame, expr: tree.TupleOf) -> Value:
 @handles(tree.Paren)
 def _paren(frame: Frame, expr: tree.Paren) -> Value:
     if isinstance(expr.value, tree.AxisList):
-        raise Fault(Diagnostic("E0300", "a group of axes can only be an argument", expr.span, help="for the product of the sizes write a * b"))
+        raise Fault(
+            Diagnostic("E0300", "a group of axes can only be an argument", expr.span, help="for the product of the sizes write a * b")
+        )
     return evaluate(frame, expr.value)
 
 
@@ -265,7 +269,7 @@ def _logic(expr: tree.Binary, left: Value, right: Value) -> Value:
 
 
 def _arithmetic(frame: Frame, expr: tree.Binary, left: Value, right: Value) -> Value:
-    if isinstance(left, tuple) and isinstance(right, tuple) and expr.op == "+":
+    if is_list(left) and is_list(right) and expr.op == "+":
         return left + right
     for value, part in ((left, expr.left), (right, expr.right)):
         if is_layer(value):
@@ -275,12 +279,17 @@ def _arithmetic(frame: Frame, expr: tree.Binary, left: Value, right: Value) -> V
             raise Fault(Diagnostic("E0300", f"`{expr.op}` needs numbers or tensors, this is {describe(value)}", part.span))
     if isinstance(left, Unknown) or isinstance(right, Unknown):
         return Unknown("float", "unknown")
-    left, right = (Size.of(int(value)) if isinstance(value, bool) else value for value in (left, right))
+    first, second = _number(left), _number(right)
     try:
-        return statics.arithmetic(expr.op, left, right, expr.span)
+        return statics.arithmetic(expr.op, first, second, expr.span)
     except statics.NotStatic:
-        inputs = as_tensor(frame, left, expr.left.span), as_tensor(frame, right, expr.right.span)
+        inputs = as_tensor(frame, first, expr.left.span), as_tensor(frame, second, expr.right.span)
         return frame.call(NODE_OF[expr.op], inputs, expr.span)
+
+
+def _number(value: Any) -> Number:
+    """A bool counts as 0 or 1."""
+    return Size.of(int(value)) if isinstance(value, bool) else value
 
 
 @handles(tree.Unary)

@@ -96,13 +96,17 @@ class Frame:
             return self.node("size", (), TensorType((), "int"), span, value=size)
         return self.call("div", (self._size(top, span), self._size(bottom, span)), span)
 
-    def call(self, name: str, tensors: Sequence[Node], span: Span, axes: Sequence[AxisRef] = (), spans: Sequence[Span] = (), **options: Any) -> Node:
+    def call(
+        self, name: str, tensors: Sequence[Node], span: Span, axes: Sequence[AxisRef] = (), spans: Sequence[Span] = (), **options: Any
+    ) -> Node:
         operator = OPERATORS[name]
         if operator.build is None:
             raise KeyError(f"operator {name} cannot be built")
         defaults = {option.name: option.default for option in operator.signature.options}
         places = tuple(spans) or tuple(tensor.span for tensor in tensors)
-        call = Call(name, span, self, tuple(tensors), tuple((tensor,) for tensor in tensors), places, tuple(axes), options={**defaults, **options})
+        call = Call(
+            name, span, self, tuple(tensors), tuple((tensor,) for tensor in tensors), places, tuple(axes), options={**defaults, **options}
+        )
         result = operator.build(call)
         if isinstance(result, tuple):
             raise TypeError(f"operator {name} has several results")
@@ -111,7 +115,14 @@ class Frame:
     # ------------------------------------------------ weights
 
     def weight(
-        self, name: str, axes: Sequence[Axis], groups: Sequence[Sequence[str]], init: Init, span: Span, kind: str = "param", dtype: DType = "float"
+        self,
+        name: str,
+        axes: Sequence[Axis],
+        groups: Sequence[Sequence[str]],
+        init: Init,
+        span: Span,
+        kind: str = "param",
+        dtype: DType = "float",
     ) -> Node:
         known = self.owner.direct.get(name)
         if known is not None:
@@ -172,7 +183,9 @@ class Frame:
 
     def bindings(self) -> tuple[str, ...]:
         """The sizes known so far, for a message."""
-        shown = [f"{name} = {known.size}" for name, entry in self.scope.axes.items() for known in entry.sizes[:1] if str(known.size) != name]
+        shown = [
+            f"{name} = {known.size}" for name, entry in self.scope.axes.items() for known in entry.sizes[:1] if str(known.size) != name
+        ]
         return (f"sizes known here: {', '.join(shown)}",) if shown else ()
 
     # ------------------------------------------------ axes
@@ -217,9 +230,8 @@ class Frame:
 
 
 def _kind(kind: str) -> Kind:
-    if kind not in ("param", "const", "state", "buffer"):
-        raise ValueError(kind)
-    return kind  # type: ignore[return-value]
+    kinds: tuple[Kind, ...] = ("param", "const", "state", "buffer")
+    return kinds[kinds.index(kind)]
 
 
 def _may_be_empty(size: Size) -> bool:

@@ -8,7 +8,6 @@ from ...dsl import tree
 from ...dsl.diagnostics import Diagnostic, Fault, Label
 from ...dsl.source import Span
 from ..graph import Node
-
 from ..ops.shape import expand_axes, merge_axes, rename_axes, split_axis
 from ..sizes import Size
 from ..types import STAR, Axis
@@ -19,7 +18,7 @@ from .frame import Frame
 from .results import check_results
 from .scope import Scope
 from .session import Visit
-from .values import POISON, Several, Unknown, Value, Word
+from .values import POISON, Several, Value, Word
 
 MAX_DEPTH = 64
 
@@ -90,7 +89,10 @@ def _bind_given_axes(crossing: Crossing) -> None:
     """Axes that are given as a size, or that no input has (`K: axis`)."""
     reading = crossing.reading
     in_inputs = {
-        axis_name(spec, static_names(reading.block)) for param in reading.block.params if isinstance(param.spec, tree.TensorSpec) for spec in param.spec.axes
+        axis_name(spec, static_names(reading.block))
+        for param in reading.block.params
+        if isinstance(param.spec, tree.TensorSpec)
+        for spec in param.spec.axes
     }
     for param in reading.block.params:
         if isinstance(param.spec, tree.AxisKind) and param.name not in reading.axes:
@@ -98,7 +100,9 @@ def _bind_given_axes(crossing: Crossing) -> None:
             reading.axes[param.name] = argument
     for name, argument in reading.axes.items():
         if argument.size is not None:
-            crossing.scope.bind_axis(name, crossing.caller.fresh(name, [*crossing.scope.avoid])).add(argument.size, argument.span, "given in the call")
+            crossing.scope.bind_axis(name, crossing.caller.fresh(name, [*crossing.scope.avoid])).add(
+                argument.size, argument.span, "given in the call"
+            )
         elif name not in in_inputs:
             _bind_outside(crossing, name, argument)
 
@@ -162,7 +166,9 @@ def _find_axis(crossing: Crossing, param: tree.Param, name: str, node: Node, spa
         bound = crossing.scope.bind_axis(name, inside)
         crossing.back[inside] = symbol
     elif crossing.back.get(bound.symbol, bound.symbol) != symbol:
-        raise Fault(Diagnostic("E0312", f"axis `{name}` of block `{crossing.reading.block.name}` is bound to two different axes", span, "here"))
+        raise Fault(
+            Diagnostic("E0312", f"axis `{name}` of block `{crossing.reading.block.name}` is bound to two different axes", span, "here")
+        )
     bound.add(node.tensor.size(symbol), span, f"in `{param.name}`")
     return node, symbol, bound.symbol
 
@@ -210,7 +216,9 @@ def _separate_hidden(crossing: Crossing, tensors: dict[str, Node]) -> dict[str, 
         node = tensors.get(param.name)
         if node is None or not isinstance(param.spec, tree.TensorSpec):
             continue
-        declared = {crossing.scope.axes[name].symbol for axis in param.spec.axes if (name := axis_name(axis, known)) in crossing.scope.axes and name}
+        declared = {
+            crossing.scope.axes[name].symbol for axis in param.spec.axes if (name := axis_name(axis, known)) in crossing.scope.axes and name
+        }
         pairs = [(symbol, inside) for symbol, inside in fresh.items() if node.tensor.has(symbol) and symbol not in declared]
         if pairs:
             tensors[param.name] = rename_axes(crossing.caller, node, pairs, crossing.reading.span)
@@ -242,7 +250,8 @@ def _value_of(frame: Frame, reading: BlockReading, param: tree.Param, tensors: d
     if param.name in tensors:
         return tensors[param.name]
     if param.name in reading.given:
-        return reading.given[param.name]
+        value = reading.given[param.name]
+        return value.inside(frame) if hasattr(value, "inside") else value
     if param.default is not None:
         return default_value(frame, param)
     return missing_value(frame, reading, param)
@@ -278,7 +287,9 @@ def check_declared(frame: Frame, block: tree.Block, param: tree.Param, spec: tre
         found = node.tensor.size(entry.symbol)
         wanted = declared_size(frame, axis, name)
         if wanted is not None:
-            frame.require_equal(wanted, found, f"axis `{name}` has two sizes", span, "E0202", (Label(axis.span, f"`{wanted}` declared here"),))
+            frame.require_equal(
+                wanted, found, f"axis `{name}` has two sizes", span, "E0202", (Label(axis.span, f"`{wanted}` declared here"),)
+            )
     kinds = {"float": ("float", "wide", "complex"), "int": ("int", "bool"), "bool": ("bool",), "complex": ("complex",)}
     if spec.dtype in kinds and node.dtype not in kinds[spec.dtype]:
         raise Fault(Diagnostic("E0310", f"`{param.name}` takes {spec.dtype} numbers, this tensor holds {node.dtype}", span, "here", (Label(spec.span, "declared here"),),
@@ -295,8 +306,7 @@ def declared_size(frame: Frame, axis: tree.AxisSpec, name: str) -> Size | None:
         entry.sizes = entry.sizes[:1]
     if any(inner not in clean.values and not clean.sizes(inner) for inner in names_in(axis.size) if inner in clean.axes):
         return None
-    value = size(frame.within(scope=clean), axis.size, f"axis `{name}`")
-    return None if isinstance(value, Unknown) else value
+    return size(frame.within(scope=clean), axis.size, f"axis `{name}`")
 
 
 # ---------------------------------------------------------------- leaving
@@ -308,12 +318,17 @@ def _leave(crossing: Crossing, node: Node, span: Span) -> Node:
     for symbol, axes in crossing.groups.items():
         for inside in [name for name in node.tensor.names if name.rstrip("'") == symbol]:
             marks = inside[len(symbol) :]
-            parts = [Axis(axis.name if not marks else caller.scope.entry(caller.local(axis.name) + marks).symbol, axis.size) for axis in axes]
+            parts = [
+                Axis(axis.name if not marks else caller.scope.entry(caller.local(axis.name) + marks).symbol, axis.size) for axis in axes
+            ]
             node = split_axis(caller, node, inside, parts, span)
     pairs: list[tuple[str, str]] = []
     taken: list[str] = []
     order = sorted(node.tensor.names, key=lambda name: crossing.back.get(name) != name)
-    for symbol in [*[name for name in order if name in crossing.scope.hidden], *[name for name in order if name not in crossing.scope.hidden]]:
+    for symbol in [
+        *[name for name in order if name in crossing.scope.hidden],
+        *[name for name in order if name not in crossing.scope.hidden],
+    ]:
         outside = _outside(crossing, symbol)
         while outside in taken:
             outside = caller.scope.entry(caller.local(outside) + "'").symbol

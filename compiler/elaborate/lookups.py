@@ -13,7 +13,7 @@ from . import statics
 from .arguments import axis_ref
 from .expressions import evaluate, handles, size, static
 from .frame import Frame
-from .values import Poison, Poisoned, Unknown, Value, describe, is_number
+from .values import Poison, Poisoned, Unknown, Value, describe, is_list, is_number
 
 
 @handles(tree.Index)
@@ -22,7 +22,7 @@ def _index(frame: Frame, expr: tree.Index) -> Value:
     if named is not None:
         return named
     value = evaluate(frame, expr.base)
-    if isinstance(value, tuple):
+    if is_list(value):
         return _in_list(frame, value, expr)
     if isinstance(value, Unknown) and value.kind == "list":
         return Unknown("float", f"{value.name}_item") if len(expr.items) == 1 and not isinstance(expr.items[0].value, tree.Range) else value
@@ -35,7 +35,12 @@ def _index(frame: Frame, expr: tree.Index) -> Value:
 
 def _indexed_name(frame: Frame, expr: tree.Index) -> Value | None:
     """`skip[i]`, bound as `skip[i] = x` before."""
-    if not isinstance(expr.base, tree.Name) or len(expr.items) != 1 or expr.items[0].axis is not None or isinstance(expr.items[0].value, tree.Range):
+    if (
+        not isinstance(expr.base, tree.Name)
+        or len(expr.items) != 1
+        or expr.items[0].axis is not None
+        or isinstance(expr.items[0].value, tree.Range)
+    ):
         return None
     base = expr.base.text
     known = [name for name in frame.scope.values if name.startswith(base + "[")]
@@ -68,14 +73,24 @@ def _in_list(frame: Frame, value: tuple[Value, ...], expr: tree.Index) -> Value:
             return value[0]
         raise Fault(Diagnostic("E0300", "an index of a list is a whole number", index.span))
     if not -len(value) <= number < len(value):
-        raise Fault(Diagnostic("E0211", f"index {number} in a list of {len(value)}", index.span, "out of range", help=f"0 to {len(value) - 1}"))
+        raise Fault(
+            Diagnostic("E0211", f"index {number} in a list of {len(value)}", index.span, "out of range", help=f"0 to {len(value) - 1}")
+        )
     return value[number]
 
 
 def _one(frame: Frame, x: Node, item: tree.IndexItem, span: Span) -> Node:
     if item.axis is None:
         axes = ", ".join(frame.local(name) for name in x.tensor.names)
-        raise Fault(Diagnostic("E0217", "a tensor is indexed by an axis", item.span, "which axis?", help=f"write x[axis={item.span.text}]; its axes: {axes}"))
+        raise Fault(
+            Diagnostic(
+                "E0217",
+                "a tensor is indexed by an axis",
+                item.span,
+                "which axis?",
+                help=f"write x[axis={item.span.text}]; its axes: {axes}",
+            )
+        )
     place = Span(item.span.source, item.span.start, item.span.start + len(item.axis))
     ref = axis_ref(frame, tree.AxisItem(place, item.axis))
     axis = Call("index", span, frame, (x,)).axis(ref)
@@ -96,5 +111,4 @@ def _one(frame: Frame, x: Node, item: tree.IndexItem, span: Span) -> Node:
 def _end(frame: Frame, expr: tree.Expr | None) -> Size | None:
     if expr is None:
         return None
-    value = size(frame, expr, "the end of this range")
-    return value if isinstance(value, Size) else None
+    return size(frame, expr, "the end of this range")

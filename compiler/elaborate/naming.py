@@ -45,7 +45,7 @@ class Owner:
         if self.label is not None:
             return (*context.prefix(), *self.label)
         if context.binding and len(context.owners_with_weights()) == 1:
-            return (*context.path(), )
+            return (*context.path(),)
         return (*context.path(), self.word)
 
 

@@ -13,7 +13,7 @@ from ..sizes import Size
 from . import statics
 from .expressions import as_tensor, evaluate, size, static, word
 from .frame import Frame
-from .values import Unknown, Value, Word, describe, is_layer, is_number
+from .values import Unknown, Value, Word, describe, is_layer, is_list, is_number
 
 Written = tree.Expr | tree.AxisList | tree.Arrow
 
@@ -41,11 +41,7 @@ def _wrong(option: Option, value: tree.Expr, found: Value, wanted: str) -> Fault
 
 
 def _int(frame: Frame, option: Option, value: tree.Expr, operator: str) -> Size:
-    return _as_size(size(frame, value, f"`{option.name}`"))
-
-
-def _as_size(value: Size | Unknown) -> Size:
-    return value if isinstance(value, Size) else Size.symbol(value.name)
+    return size(frame, value, f"`{option.name}`")
 
 
 def _ints(frame: Frame, option: Option, value: tree.Expr, operator: str) -> Any:
@@ -54,7 +50,7 @@ def _ints(frame: Frame, option: Option, value: tree.Expr, operator: str) -> Any:
 
 
 def _nested(frame: Frame, option: Option, value: tree.Expr, found: Value) -> Any:
-    if isinstance(found, tuple):
+    if is_list(found):
         return tuple(_nested(frame, option, value, item) for item in found)
     if isinstance(found, Unknown):
         return Size.symbol(found.name)
@@ -78,7 +74,9 @@ def _float(frame: Frame, option: Option, value: tree.Expr, operator: str) -> flo
     except statics.NotStatic:
         if frame.session.checking:
             return 1.0
-        raise Fault(Diagnostic("E0501", f"`{option.name}=` depends on an unbound size", value.span, help="bind the axis when compiling")) from None
+        raise Fault(
+            Diagnostic("E0501", f"`{option.name}=` depends on an unbound size", value.span, help="bind the axis when compiling")
+        ) from None
 
 
 def _bool(frame: Frame, option: Option, value: tree.Expr, operator: str) -> bool:

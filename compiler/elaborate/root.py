@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 from ...dsl import tree
 from ...dsl.closest import closest
@@ -29,6 +29,9 @@ from .values import POISON, Poisoned, Unknown, Value, Word, describe
 Bindings = Mapping[str, Any]
 
 
+KINDS: tuple[DType, ...] = ("float", "int", "bool", "complex")
+
+
 @dataclass(frozen=True)
 class Elaborated:
     """What came of a block: its graph (None where a mistake prevents one) and everything there is to say about it."""
@@ -44,7 +47,9 @@ class Elaborated:
         return self.graph
 
 
-def elaborate(unit: Unit, block: tree.Block, bind: Bindings | None = None, given: Collection[str] = (), checking: bool = False) -> Elaborated:
+def elaborate(
+    unit: Unit, block: tree.Block, bind: Bindings | None = None, given: Collection[str] = (), checking: bool = False
+) -> Elaborated:
     """Build the typed graph of a block.
 
     `bind`: sizes of axes and values of parameters; `given`: the optional inputs that will be passed. While `checking`, what is unbound stays
@@ -65,7 +70,9 @@ def elaborate(unit: Unit, block: tree.Block, bind: Bindings | None = None, given
     if inputs is None or outputs is None:
         return Elaborated(None, tuple(session.diagnostics))
     weights = name_weights(session, block)
-    graph = Graph(block.name, inputs, outputs, weights, tuple(sorted(session.updates.items())), tuple(session.guards.values()), block.doc, block.span)
+    graph = Graph(
+        block.name, inputs, outputs, weights, tuple(sorted(session.updates.items())), tuple(session.guards.values()), block.doc, block.span
+    )
     failed = any(diagnostic.severity == "error" for diagnostic in session.diagnostics)
     return Elaborated(None if failed else graph, tuple(session.diagnostics))
 
@@ -121,7 +128,11 @@ class _Root:
             near = closest(name, [*axes, *(p.name for p in self.block.params if not isinstance(p.spec, tree.TensorSpec))])
             known = [*axes, *(p.name for p in self.block.params if isinstance(p.spec, tree.StaticSpec | tree.EnumSpec))]
             help = f"did you mean `{near}`?" if near else f"it has: {', '.join(known)}"
-            title = f"`{name}` is a tensor: pass it to the module" if param else f"block `{self.block.name}` has no axis or parameter `{name}` to bind"
+            title = (
+                f"`{name}` is a tensor: pass it to the module"
+                if param
+                else f"block `{self.block.name}` has no axis or parameter `{name}` to bind"
+            )
             self.frame.session.report(Diagnostic("E0502", title, self.block.head, "bound by the caller", help=help))
         return fine
 
@@ -232,7 +243,9 @@ class _Root:
                 axes.append(Axis(STAR, Size.symbol(STAR)))
                 continue
             if name is None:
-                raise Fault(Diagnostic("E0506", "this axis has no name", item.span, "several could be meant", help="write it as name = size"))
+                raise Fault(
+                    Diagnostic("E0506", "this axis has no name", item.span, "several could be meant", help="write it as name = size")
+                )
             found = declared_size(self.frame, item, name)
             if found is None:
                 found = Size.symbol(name) if item.size is None else self._sized(item, name)
@@ -241,12 +254,20 @@ class _Root:
             axes.append(Axis(scope.entry(name).symbol, found))
         dtype = input_dtype(spec)
         order = tuple(axis.name for axis in axes)
-        return self.frame.node("input", (), TensorType(tuple(axes), dtype), param.span, name=param.name, order=order, optional=param.default is not None, absent=absent)
+        return self.frame.node(
+            "input",
+            (),
+            TensorType(tuple(axes), dtype),
+            param.span,
+            name=param.name,
+            order=order,
+            optional=param.default is not None,
+            absent=absent,
+        )
 
     def _sized(self, item: tree.AxisSpec, name: str) -> Size:
         assert item.size is not None
-        value = size(self.frame, item.size, f"axis `{name}`")
-        return Size.symbol(name) if isinstance(value, Unknown) else value
+        return size(self.frame, item.size, f"axis `{name}`")
 
 
 def _input_axes(param: tree.Param) -> tuple[tree.AxisSpec, ...]:
@@ -256,8 +277,9 @@ def _input_axes(param: tree.Param) -> tuple[tree.AxisSpec, ...]:
 
 
 def input_dtype(spec: tree.TensorSpec) -> DType:
-    if spec.dtype in ("float", "int", "bool", "complex"):
-        return spec.dtype  # type: ignore[return-value]
+    for known in KINDS:
+        if spec.dtype == known:
+            return known
     near = closest(spec.dtype, ["float", "int", "bool", "complex"])
     raise Fault(Diagnostic("E0107", f"there is no kind of number `{spec.dtype}`", spec.span, "not known",
                            help=f"did you mean `{near}`?" if near else "float, int or bool"))  # fmt: skip
@@ -273,7 +295,11 @@ def from_python(value: Any, param: tree.Param) -> Value:
         raise Fault(Diagnostic("E0105", f"{value!r} is none of the values of `{param.name}`", spec.span, "the values are declared here",
                                help=f"did you mean `{near}`?" if near else f"one of: {', '.join(spec.values)}"))  # fmt: skip
     if not isinstance(spec, tree.StaticSpec):
-        raise Fault(Diagnostic("E0503", f"`{param.name}` cannot be bound from Python", param.span, "it is a layer", help="call the block from another one"))
+        raise Fault(
+            Diagnostic(
+                "E0503", f"`{param.name}` cannot be bound from Python", param.span, "it is a layer", help="call the block from another one"
+            )
+        )
     return static_value(param.name, spec, _static(value, param), param.span)
 
 
@@ -284,8 +310,9 @@ def _static(value: Any, param: tree.Param) -> Value:
         return Size.of(value)
     if isinstance(value, float):
         return value if value != value or value in (float("inf"), float("-inf")) else Fraction(repr(value))
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return tuple(_static(item, param) for item in value)
+    if isinstance(value, list | tuple):
+        items = cast(Sequence[Any], value)
+        return tuple(_static(item, param) for item in items)
     raise Fault(Diagnostic("E0503", f"`{param.name}` is bound to {value!r}", param.span, "numbers, booleans, lists and words can be bound"))
 
 

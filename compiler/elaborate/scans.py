@@ -8,7 +8,6 @@ from ...dsl import tree
 from ...dsl.diagnostics import Diagnostic, Fault
 from ...dsl.source import Span
 from ..graph import Body, Node, topological
-from ..sizes import Size
 from ..types import STAR, Axis, DType, TensorType, TupleType
 from .blocks import axis_name
 from .expressions import as_tensor, evaluate, handles, size
@@ -60,7 +59,9 @@ def _scan(frame: Frame, expr: tree.Scan) -> Value:
             raise Poisoned from None
         yields = [node for node, _ in done.values]
     else:
-        raise Fault(Diagnostic("E0510", "this scan yields nothing", expr.span, "its body has no `yield`", help="end the body with `yield a`"))
+        raise Fault(
+            Diagnostic("E0510", "this scan yields nothing", expr.span, "its body has no `yield`", help="end the body with `yield a`")
+        )
     finals = [_final(inner, carry, type) for carry, type in zip(expr.carries, types, strict=True)]
     return _close(stepping, expr, step, inits, [carries[carry.name] for carry in expr.carries], yields, finals)
 
@@ -107,8 +108,7 @@ def _carry_axes(frame: Frame, carry: tree.Carry) -> list[Axis]:
             raise Fault(Diagnostic("E0506", "this axis has no name", spec.span, help="write it as name = size"))
         ref = axis_ref(frame, tree.AxisItem(spec.span, name, spec.size if spec.name is not None else None))
         if spec.name is None and spec.size is not None:
-            found = size(frame, spec.size)
-            axes.append(Axis(ref.symbol, found if isinstance(found, Size) else Size.symbol(name)))
+            axes.append(Axis(ref.symbol, size(frame, spec.size)))
         else:
             axes.append(frame.declare(ref, frame.size_of(ref)))
     return axes
@@ -147,7 +147,14 @@ def _close(
     yields, finals = _hoist(stepping, yields, hoisted), _hoist(stepping, finals, hoisted)
     for node in (*yields, *finals):
         if node.tensor.has(stepping.axis.name):
-            raise Fault(Diagnostic("E0204", f"inside the scan a result still has the axis `{expr.axis}`", node.span, help=f"rename it to {expr.axis}' before the scan"))
+            raise Fault(
+                Diagnostic(
+                    "E0204",
+                    f"inside the scan a result still has the axis `{expr.axis}`",
+                    node.span,
+                    help=f"rename it to {expr.axis}' before the scan",
+                )
+            )
     body = Body((step, *carries, *stepping.sliced.values(), *hoisted.values()), tuple(yields), tuple(finals))
     stacked = [node.tensor.plus([stepping.axis]) for node in yields]
     types = TupleType((*stacked, *(node.tensor for node in carries)))
@@ -180,5 +187,7 @@ def _hoist(stepping: Stepping, roots: list[Node], hoisted: dict[Node, Node]) -> 
         moving[node] = own or node.op in RANDOM or any(moving[child] for child in node.inputs)
         if moving[node]:
             inputs = tuple(seen(child) for child in node.inputs)
-            done[node] = node if inputs == node.inputs else make(node.op, inputs, node.type, dict(node.attrs), node.span, node.scope, node.name)
+            done[node] = (
+                node if inputs == node.inputs else make(node.op, inputs, node.type, dict(node.attrs), node.span, node.scope, node.name)
+            )
     return [seen(root) for root in roots]

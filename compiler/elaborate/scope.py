@@ -48,6 +48,7 @@ class Scope:
         self.values: dict[str, Value] = {}
         self.axes: dict[str, AxisEntry] = {}
         self.words: set[str] = set()
+        self.states: dict[str, Node] = {}
         self.hidden = tuple(hidden)
         self.avoid = {*self.hidden, *avoid}
 
@@ -56,6 +57,7 @@ class Scope:
         other = Scope(self.unit, self.hidden, self.avoid)
         other.values = dict(self.values)
         other.words = set(self.words)
+        other.states = dict(self.states)
         other.axes = {name: AxisEntry(entry.symbol, list(entry.sizes), entry.declared, entry.spoiled) for name, entry in self.axes.items()}
         return other
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from ...dsl.diagnostics import Diagnostic, Fault
 from ...dsl.source import Span
-from ..graph import Builder, Guard, Init, Node, Weight
+from ..graph import Builder, Guard, Init, Node
 from ..sizes import Size
 from ..types import Axis, DType
 from . import naming

@@ -14,7 +14,7 @@ from ..types import Axis
 from . import statics
 from .expressions import as_tensor, condition, evaluate, size, static
 from .frame import Frame
-from .values import POISON, Poison, Poisoned, Several, Unknown, Value, describe, is_layer
+from .values import POISON, Poison, Poisoned, Several, Unknown, Value, describe, is_layer, is_list
 
 NAME_ONLY = frozenset(("E0101", "E0102", "E0103", "E0104", "E0105", "E0107"))
 """What is reported in a branch that is not taken: names that do not exist. Sizes there may rightly be impossible."""
@@ -51,7 +51,15 @@ def run_body(frame: Frame, block: tree.Block) -> Returned | None:
     except Done as done:
         return done.values
     if len(frame.session.diagnostics) == before or all(d.severity == "warning" for d in frame.session.diagnostics[before:]):
-        frame.session.report(Diagnostic("E0515", f"block `{block.name}` returns nothing", block.head, "its results are declared here", help="end it with `return ...`"))
+        frame.session.report(
+            Diagnostic(
+                "E0515",
+                f"block `{block.name}` returns nothing",
+                block.head,
+                "its results are declared here",
+                help="end it with `return ...`",
+            )
+        )
     return None
 
 
@@ -133,7 +141,9 @@ def bind(frame: Frame, target: tree.Target, value: Value) -> None:
     if isinstance(value, Several) and len(value.items) == 1:
         value = value.items[0]
     if isinstance(value, Several):
-        raise Fault(Diagnostic("E0306", f"{len(value.items)} results for one name", target.span, "one name here", help="name them all: a, b = ..."))
+        raise Fault(
+            Diagnostic("E0306", f"{len(value.items)} results for one name", target.span, "one name here", help="name them all: a, b = ...")
+        )
     frame.scope.bind(target_name(frame, target), value, target.span)
 
 
@@ -152,12 +162,14 @@ def _assign(frame: Frame, statement: tree.Assign) -> None:
 
 def take(value: Value, count: int, span: Span) -> tuple[Value, ...]:
     """Exactly `count` results; a scan gives its final carries too when they are asked for."""
-    items: tuple[Value, ...] = value.items if isinstance(value, Several) else value if isinstance(value, tuple) else (value,)
+    items: tuple[Value, ...] = value.items if isinstance(value, Several) else value if is_list(value) else (value,)
     if isinstance(value, Several) and value.extra and count == len(value.items) + len(value.extra):
         items = (*value.items, *value.extra)
     if len(items) != count:
         more = f" ({len(items) + len(value.extra)} with the final carries)" if isinstance(value, Several) and value.extra else ""
-        raise Fault(Diagnostic("E0306", f"{count} names for {len(items)} result{'s' * (len(items) != 1)}{more}", span, f"this has {len(items)}"))
+        raise Fault(
+            Diagnostic("E0306", f"{count} names for {len(items)} result{'s' * (len(items) != 1)}{more}", span, f"this has {len(items)}")
+        )
     return items
 
 
@@ -166,7 +178,7 @@ def results(frame: Frame, exprs: Sequence[tree.Expr]) -> Returned:
     found: Returned = []
     for expr in exprs:
         value = evaluate(frame, expr)
-        nodes = value.items if isinstance(value, Several) else (value,)
+        nodes: tuple[Value, ...] = value.items if isinstance(value, Several) else (value,)
         for node in nodes:
             if is_layer(node):
                 raise Fault(Diagnostic("E0300", "a block returns tensors, this is a layer", expr.span, node.describe()))
@@ -197,9 +209,10 @@ def _yield(frame: Frame, statement: tree.Yield) -> None:
 def _axis(frame: Frame, statement: tree.AxisDecl) -> None:
     for item in statement.items:
         if item.size is None:
-            raise Fault(Diagnostic("E0206", f"axis `{item.name}` is declared without a size", item.span, help=f"write axis {item.name} = 64"))
-        value = size(frame, item.size, f"axis `{item.name}`")
-        found = Size.symbol(item.name) if isinstance(value, Unknown) else value
+            raise Fault(
+                Diagnostic("E0206", f"axis `{item.name}` is declared without a size", item.span, help=f"write axis {item.name} = 64")
+            )
+        found = size(frame, item.size, f"axis `{item.name}`")
         frame.require_whole(found, item.span, f"axis `{item.name}`")
         entry = frame.scope.entry(item.name)
         entry.declared = True
@@ -250,7 +263,9 @@ def _for(frame: Frame, statement: tree.For) -> None:
     hidden = frame.scope.values.get(statement.variable)
     for turn, value in enumerate(_turns(frame, statement)):
         if turn >= MAX_TURNS:
-            raise Fault(Diagnostic("E0513", f"a loop of more than {MAX_TURNS} turns", statement.span, help="use `scan` for steps along an axis"))
+            raise Fault(
+                Diagnostic("E0513", f"a loop of more than {MAX_TURNS} turns", statement.span, help="use `scan` for steps along an axis")
+            )
         frame.scope.values[statement.variable] = value
         run(_plain(frame).within(turn=(*frame.turn, turn)), statement.body)
     if hidden is not None:
@@ -264,8 +279,10 @@ def _turns(frame: Frame, statement: tree.For) -> Sequence[Value]:
         values = static(frame, statement.values)
         if isinstance(values, Unknown):
             return (Unknown("float", values.name),)
-        if not isinstance(values, tuple):
-            raise Fault(Diagnostic("E0300", f"`for` needs a range or a list, this is {describe(values)}", statement.values.span, help="write 0..n"))
+        if not is_list(values):
+            raise Fault(
+                Diagnostic("E0300", f"`for` needs a range or a list, this is {describe(values)}", statement.values.span, help="write 0..n")
+            )
         return values
     first = _end(frame, statement.values.start, 0)
     last = _end(frame, statement.values.stop, None)
@@ -281,8 +298,7 @@ def _turns(frame: Frame, statement: tree.For) -> Sequence[Value]:
 def _end(frame: Frame, expr: tree.Expr | None, default: int | None) -> int | None:
     if expr is None:
         return default
-    value = size(frame, expr)
-    return value.integer() if isinstance(value, Size) else None
+    return size(frame, expr).integer()
 
 
 def expanded(frame: Frame, node: Node, axes: Sequence[Axis], span: Span) -> Node:

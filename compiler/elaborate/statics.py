@@ -11,7 +11,7 @@ from ...dsl.diagnostics import Diagnostic, Fault
 from ...dsl.source import Span
 from .. import sizes
 from ..sizes import Size, SizeTooLarge, at_least, equal
-from .values import Number, Unknown, Value, Word, describe, is_number
+from .values import Number, Unknown, Value, Word, describe, is_list, is_number
 
 MAX_LIST = 10_000
 
@@ -46,7 +46,11 @@ def _exact(left: Number, right: Number) -> tuple[Size, Size, bool] | None:
     if isinstance(left, float) or isinstance(right, float):
         return None
     decimal = isinstance(left, Fraction) or isinstance(right, Fraction)
-    return Size.of(left) if isinstance(left, Fraction) else left, Size.of(right) if isinstance(right, Fraction) else right, decimal
+    return _sized(left), _sized(right), decimal
+
+
+def _sized(value: Size | Fraction | int) -> Size:
+    return value if isinstance(value, Size) else Size.of(value)
 
 
 def _keep(value: Size, decimal: bool) -> Number:
@@ -122,7 +126,7 @@ def compare(op: str, left: Value, right: Value, span: Span) -> bool | Unknown:
         return _compare_numbers(op, left, right)
     if op not in ("==", "!="):
         raise Fault(Diagnostic("E0300", f"`{op}` needs two numbers", span, f"this compares {describe(left)} with {describe(right)}"))
-    return (left == right) == (op == "==")
+    return bool(left == right) == (op == "==")
 
 
 def _compare_numbers(op: str, left: Number, right: Number) -> bool | Unknown:
@@ -150,7 +154,7 @@ def _compare_numbers(op: str, left: Number, right: Number) -> bool | Unknown:
 
 def _numbers(args: Sequence[Value]) -> list[Number]:
     """The numbers meant by `max(a, b)` or `max(list)`."""
-    items: Sequence[Value] = args[0] if len(args) == 1 and isinstance(args[0], tuple) else args
+    items: Sequence[Value] = args[0] if len(args) == 1 and is_list(args[0]) else args
     if not all(is_number(item) for item in items) or not items:
         raise NotStatic
     return list(items)
@@ -206,7 +210,7 @@ def _to_float(args: Sequence[Value]) -> Value:
 
 
 def _sum(args: Sequence[Value]) -> Value:
-    if len(args) != 1 or not isinstance(args[0], tuple):
+    if len(args) != 1 or not is_list(args[0]):
         raise NotStatic
     total: Number = Size.of(0)
     for item in args[0]:
@@ -222,7 +226,7 @@ def _add(left: Number, right: Number) -> Number:
 
 
 def _len(args: Sequence[Value]) -> Value:
-    if len(args) != 1 or not isinstance(args[0], tuple):
+    if len(args) != 1 or not is_list(args[0]):
         raise NotStatic
     return Size.of(len(args[0]))
 

@@ -18,7 +18,7 @@ from .blocks import axis_name
 from .expressions import as_tensor, evaluate, size, static, unknown_name
 from .frame import Frame
 from .statements import expanded, runs, target_name
-from .values import POISON, Unknown, Value, describe, is_number
+from .values import POISON, Unknown, Value, describe, is_list, is_number
 
 INITS: dict[str, tuple[str, tuple[float, ...]]] = {
     "zeros": ("zeros", ()),
@@ -55,12 +55,20 @@ def read_init(frame: Frame, expr: tree.Expr | tree.AxisList | tree.Arrow) -> Ini
         return Init("zeros")
     if isinstance(value, bool) or is_number(value):
         return Init("constant", (_plain_number(frame, value, expr.span),))
-    if isinstance(value, tuple):
+    if is_list(value):
         return Init("list", (_plain_list(frame, value, expr.span),))
     node = as_tensor(frame, value, expr.span)
     for source in topological([node]):
         if source.op in ("input", "weight", "param", "layer"):
-            raise Fault(Diagnostic("E0512", "an initial value cannot depend on an input or a weight", source.span, "this is one", (Label(expr.span, "used here"),)))
+            raise Fault(
+                Diagnostic(
+                    "E0512",
+                    "an initial value cannot depend on an input or a weight",
+                    source.span,
+                    "this is one",
+                    (Label(expr.span, "used here"),),
+                )
+            )
     return Init("formula", (), node)
 
 
@@ -101,15 +109,17 @@ def _plain_number(frame: Frame, value: Value, span: Span) -> Any:
     except statics.NotStatic:
         if frame.session.checking:
             return 0.0
-        raise Fault(Diagnostic("E0501", "this initial value depends on an unbound size", span, help="bind the axis when compiling")) from None
+        raise Fault(
+            Diagnostic("E0501", "this initial value depends on an unbound size", span, help="bind the axis when compiling")
+        ) from None
 
 
 def _plain_list(frame: Frame, value: tuple[Value, ...], span: Span) -> tuple[Any, ...]:
-    return tuple(_plain_list(frame, item, span) if isinstance(item, tuple) else _plain_number(frame, item, span) for item in value)
+    return tuple(_plain_list(frame, item, span) if is_list(item) else _plain_number(frame, item, span) for item in value)
 
 
 def _list_shape(value: Any, span: Span) -> tuple[int, ...]:
-    if not isinstance(value, tuple):
+    if not is_list(value):
         return ()
     shapes = {_list_shape(item, span) for item in value}
     if len(shapes) > 1:
@@ -132,8 +142,7 @@ def storage_axes(frame: Frame, spec: tree.TensorSpec) -> list[Axis]:
             raise Fault(Diagnostic("E0506", "this axis has no name", item.span, help="write it as name = size"))
         ref = axis_ref(frame, tree.AxisItem(item.span, name, item.size if item.name is not None else None))
         if item.name is None and item.size is not None:
-            found = size(frame, item.size)
-            axes.append(Axis(ref.symbol, found if isinstance(found, Size) else Size.symbol(name)))
+            axes.append(Axis(ref.symbol, size(frame, item.size)))
             continue
         axes.append(frame.declare(ref, frame.size_of(ref)))
     return axes
@@ -153,6 +162,8 @@ def _storage(frame: Frame, statement: tree.Storage) -> None:
     leaf = ".".join(part for part in name.replace("[", ".").replace("]", "").replace("'", "").split("."))
     node = _keep(frame, statement, leaf, axes, init, dtype)
     frame.scope.bind(name, node, statement.target.span)
+    if statement.kind == "state":
+        frame.scope.states[name] = node
 
 
 def _keep(frame: Frame, statement: tree.Storage, leaf: str, axes: list[Axis], init: Init, dtype: DType) -> Node:
@@ -161,11 +172,12 @@ def _keep(frame: Frame, statement: tree.Storage, leaf: str, axes: list[Axis], in
 
 
 def _dtype(spec: tree.TensorSpec, kind: str) -> DType:
-    if spec.dtype not in ("float", "int", "bool", "complex"):
-        raise Fault(Diagnostic("E0107", f"there is no kind of number `{spec.dtype}`", spec.span, "not known", help="float, int or bool"))
+    from .root import input_dtype
+
+    dtype = input_dtype(spec)
     if kind == "param" and spec.dtype != "float":
         raise Fault(Diagnostic("E0303", "a param is trained, so it holds float numbers", spec.span, help="use const or state"))
-    return spec.dtype  # type: ignore[return-value]
+    return dtype
 
 
 def _fitted(frame: Frame, init: Init, axes: list[Axis], span: Span) -> Init:
@@ -184,16 +196,21 @@ def _fitted(frame: Frame, init: Init, axes: list[Axis], span: Span) -> Init:
 @runs(tree.Next)
 def _next(frame: Frame, statement: tree.Next) -> None:
     name = target_name(frame, statement.target)
-    state = frame.scope.values.get("next " + name, frame.scope.values.get(name))
-    if state is POISON:
+    if frame.scope.values.get(name) is POISON:
         return
-    slot = frame.session.slots[state["slot"]] if isinstance(state, Node) and state.op == "weight" else None
-    if slot is None or slot.kind != "state" or not isinstance(state, Node):
-        near = closest(name, [value.leaf for value in frame.session.slots if value.kind == "state"])
+    state = frame.scope.states.get(name)
+    if state is None:
+        near = closest(name, frame.scope.states)
         raise Fault(Diagnostic("E0512", f"`{name}` is not a state", statement.target.span, "declared with `state` it would be",
                                help=f"did you mean `{near}`?" if near else ""))  # fmt: skip
+    number: int = state["slot"]
+    slot = frame.session.slots[number]
     if frame.scope.values.get("<scan>"):
-        raise Fault(Diagnostic("E0512", "a state cannot be written inside a scan", statement.span, help="carry the value and write it after the scan"))
+        raise Fault(
+            Diagnostic(
+                "E0512", "a state cannot be written inside a scan", statement.span, help="carry the value and write it after the scan"
+            )
+        )
     if slot.written is not None:
         raise Fault(Diagnostic("E0505", f"state `{name}` is written twice", statement.span, "again here", (Label(slot.written, "first written here"),),
                                help="work the value out first, then write it once"))  # fmt: skip

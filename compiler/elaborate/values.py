@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from ...dsl.source import Span
 from ..graph import Node
@@ -67,15 +67,19 @@ Number = Size | Fraction | float
 Value = Any  # Node | Layer | Several | Poison | static; told apart by the helpers below
 
 
+def is_list(value: Value) -> TypeGuard[tuple[Value, ...]]:
+    return isinstance(value, tuple)
+
+
 def is_static(value: Value) -> bool:
     return value is None or isinstance(value, Size | Fraction | float | bool | Word | Unknown | tuple)
 
 
-def is_number(value: Value) -> bool:
-    return isinstance(value, Size | Fraction | float) and not isinstance(value, bool)
+def is_number(value: Value) -> TypeGuard[Number]:
+    return isinstance(value, Size | Fraction | float)
 
 
-def is_layer(value: Value) -> bool:
+def is_layer(value: Value) -> TypeGuard[Layer]:
     return hasattr(value, "apply")
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .compiler.program import BlockProgram, Text, check, load, text
@@ -41,11 +42,15 @@ def compile(
     return compile_program(load(source, block), {**(bind or {}), **sizes}, inputs, dtype, device)
 
 
-def load_weights(module: AttnModule, source: Any, names: Any = None) -> Any:
-    """Load weights under their own names or a foreign model's: see `attn.compiler.lower.checkpoint.load_weights`."""
+def load_weights(module: AttnModule, source: Any, names: Any = None, ignore: Sequence[str] = ()) -> None:
+    """Fill a module from a safetensors file or from tensors by name, under its own names or a foreign model's.
+
+    `names` maps foreign names to the module's, `ignore` lists names to leave out; both may hold patterns such as `layer.{i}.weight`:
+    see `attn.compiler.lower.checkpoint.load_weights`. Raises AttnError (E0701), and writes nothing, unless everything fits.
+    """
     from .compiler.lower.checkpoint import load_weights as load_them
 
-    return load_them(module, source, names)
+    load_them(module, source, names, ignore)
 
 
 def save_weights(module: AttnModule, path: Any) -> None:

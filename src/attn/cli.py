@@ -16,7 +16,8 @@ from typing import Any, NoReturn
 import click
 
 from . import __version__
-from .compiler.program import BlockProgram, Text, check as check_source, is_module, load
+from .compiler.program import BlockProgram, Text, is_module, load
+from .compiler.program import check as check_source
 from .dsl.diagnostics import AttnError, Diagnostic
 
 CALL_CODES = frozenset(("E0046", "E0501", "E0502", "E0503"))
@@ -100,14 +101,21 @@ def _split(text: str) -> list[str]:
 
 def bind_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--bind` and `--input`, for every command that takes a block."""
-    command = click.option("--bind", "-b", multiple=True, callback=_bindings, metavar="NAME=VALUE", help="Size of an axis or value of a parameter; repeat, or part with commas.")(command)
+    command = click.option(
+        "--bind",
+        "-b",
+        multiple=True,
+        callback=_bindings,
+        metavar="NAME=VALUE",
+        help="Size of an axis or value of a parameter; repeat, or part with commas.",
+    )(command)
     return click.option("--input", "-i", "inputs", multiple=True, metavar="NAME", help="An optional tensor that will be passed.")(command)
 
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent or Path(), prefix=f".{path.name}.")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
         raise click.ClickException(f"cannot write {path}: {error.strerror}") from None
     try:
@@ -203,7 +211,7 @@ def fmt(files: tuple[str, ...], only_check: bool) -> None:
     from .compiler.program import read_source
     from .dsl.format import format_text
 
-    unformatted = []
+    unformatted: list[str] = []
     for name in files:
         source = read_source(_stdin() if name == "-" else name)
         text = format_text(source)
@@ -240,8 +248,12 @@ def compile_command(target: str, bind: dict[str, Any], inputs: tuple[str, ...], 
 @main.command()
 @click.argument("target", metavar="FILE[:BLOCK]")
 @bind_options
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Where to write; its ending says what: .svg .dot .mmd .json")
-@click.option("--format", "format", type=click.Choice(["svg", "dot", "mmd", "json"]), help="What to write, where the file's ending does not say it.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Where to write; its ending says what: .svg .dot .mmd .json"
+)
+@click.option(
+    "--format", "format", type=click.Choice(["svg", "dot", "mmd", "json"]), help="What to write, where the file's ending does not say it."
+)
 def graph(target: str, bind: dict[str, Any], inputs: tuple[str, ...], output: Path | None, format: str | None) -> None:
     """Draw a block: blocks as groups, axes on the edges. Nothing needs to be bound.
 
