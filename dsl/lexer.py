@@ -12,6 +12,7 @@ from .source import Source, Span
 from .tokens import KEYWORDS, OPERATORS, Word
 from .tree import Comment
 
+# A name is read with the letters of all alphabets, so that a foreign one is one mistake. (Said by what is left out: that compiles faster.)
 _WORDS: Final = re.compile(
     r"""
       (?P<space>[ \t\r\f\v]+|\A\ufeff)
@@ -20,7 +21,7 @@ _WORDS: Final = re.compile(
     | (?P<badnumber>[0-9]+\.(?![.0-9])|(?<![0-9.])\.[0-9]+)
     | (?P<float>[0-9]+(?:\.[0-9]+(?:[eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+))
     | (?P<int>[0-9]+)
-    | (?P<name>[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*'*)
+    | (?P<name>[^\x00-\x40\x5b-\x5e\x60\x7b-\x7f][^\x00-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]*'*)
     | (?P<foreign>&&|\|\||:=|=>|\+=|-=|\*=|/=|\^|!(?!=)|===)
     | (?P<operator>\|>|->|\.\.|\*\*|//|[=!<>]=|[-+*/%<>=:,.|()\[\]{}])
     | (?P<string>"[^"\n]*"?|'[^'\n]*'?)

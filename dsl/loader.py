@@ -30,6 +30,8 @@ class Unit:
     diagnostics: tuple[Diagnostic, ...] = ()
     uses: tuple[Unit, ...] = field(default=(), repr=False)
     depth: int = 1
+    # False where the way here mattered (a circle, too deep a chain): such a unit is good for one load only.
+    lasting: bool = True
 
     @property
     def source(self) -> Source:
@@ -43,17 +45,18 @@ class Library:
         self.roots = tuple(roots)
         self.std = std
         self._units: dict[Path, Unit] = {}
+        self._passing: dict[Path, Unit] = {}
         self._reads = 0
 
     def load(self, source: Source) -> tuple[Unit, list[Diagnostic]]:
         """The unit of a text, and everything wrong with it and with the files it uses, each file once."""
-        self._reads = 0
+        self._begin()
         unit = self._unit(source, (), (Path(source.name),))
         return unit, collect(unit)
 
     def module(self, name: str) -> tuple[Unit, list[Diagnostic]]:
         """The unit of a module such as `std.heads`. An unknown name raises `Fault`."""
-        self._reads = 0
+        self._begin()
         origin = Source(f"use {name}", f"use {name}")
         whole = parse(Source(origin.name, f"use {name} (all)\n"))[0]
         if not whole.uses:
@@ -65,6 +68,10 @@ class Library:
         """The modules that can be used by a single name, and those of the library."""
         return modules.names(self.roots, self.std)
 
+    def _begin(self) -> None:
+        self._reads = 0
+        self._passing.clear()
+
     def _unit(self, source: Source, before: tuple[Diagnostic, ...], chain: tuple[Path, ...]) -> Unit:
         program, found = parse(source)
         diagnostics = [*before, *found]
@@ -72,17 +79,20 @@ class Library:
         scope: dict[str, tuple[Unit, Block]] = {}
         places: dict[str, Name] = {}
         used: list[Unit] = []
+        lasting = True
         for use in program.uses:
             try:
                 unit = self._module(use, chain)
             except Fault as fault:
                 diagnostics.append(fault.diagnostic)
+                lasting = lasting and fault.diagnostic.code not in ("E0042", "E0045")
                 continue
+            lasting = lasting and unit.lasting
             used.append(unit)
             for name in use.names:
                 diagnostics += _bind(name, use, unit, blocks, scope, places)
         depth = 1 + max((unit.depth for unit in used), default=0)
-        unit = Unit(program, blocks, scope, tuple(diagnostics), tuple(used), depth)
+        unit = Unit(program, blocks, scope, tuple(diagnostics), tuple(used), depth, lasting)
         scope.update({name: (unit, block) for name, block in blocks.items()})
         return unit
 
@@ -91,15 +101,16 @@ class Library:
         resolved = path.resolve()
         if any(each.resolve() == resolved for each in chain):
             raise Fault(_circle(use, path, chain))
-        unit = self._units.get(resolved)
+        unit = self._units.get(resolved) or self._passing.get(resolved)
         if unit is None:
             self._reads += 1
             if self._reads > limits.USED_FILES:
                 raise Fault(Diagnostic("E0045", f"the program takes in more than {limits.USED_FILES} files", use.span))
-            if len(chain) >= limits.USE_DEPTH:
+            if len(chain) > limits.USE_DEPTH:
                 raise Fault(_too_deep(use))
             place = modules.read(path, use)
-            unit = self._units[resolved] = self._unit(place.source, place.diagnostics, (*chain, path))
+            unit = self._unit(place.source, place.diagnostics, (*chain, path))
+            (self._units if unit.lasting else self._passing)[resolved] = unit
         if len(chain) + unit.depth > limits.USE_DEPTH + 1:
             raise Fault(_too_deep(use))
         return unit

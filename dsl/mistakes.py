@@ -110,7 +110,9 @@ def _keyword_bound(place: Place) -> Diagnostic | None:
     first = place.first
     if place.index != place.start + 1 or place.token.type != "ASSIGN" or first.type.lower() not in KEYWORDS:
         return None
-    return Diagnostic("E0011", f"`{first}` is a word of the language, not a name", first.span, help=f"choose another name, such as `{first}_`")
+    return Diagnostic(
+        "E0011", f"`{first}` is a word of the language, not a name", first.span, help=f"choose another name, such as `{first}_`"
+    )
 
 
 def _pipe_then_operator(place: Place) -> Diagnostic | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from .diagnostics import Diagnostic, Label
 from .frame import Mark, frame, printable
-from .source import Source, Span
+from .source import NOWHERE, Source, Span
 
 _RESET = "\x1b[0m"
 _COLORS = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "frame": "\x1b[1;34m", "bold": "\x1b[1m", "help": "\x1b[1;36m"}
@@ -31,7 +31,7 @@ def render(d: Diagnostic, color: bool) -> str:
     remarks = [line for note in d.notes for line in _remark("note", note, width, color)]
     remarks += _remark("help", d.help, width, color) if d.help else []
     # The bar that closes the frame leads over to the remarks.
-    return "\n".join([*parts, *remarks] if remarks else parts[:-1])
+    return "\n".join(parts[:-1] if groups and not remarks else [*parts, *remarks])
 
 
 def render_all(ds: Iterable[Diagnostic], color: bool) -> str:
@@ -72,8 +72,10 @@ def _place(span: Span) -> dict[str, Any]:
 
 
 def _by_source(d: Diagnostic) -> list[tuple[Source, list[Mark]]]:
-    """The marks of each source, the source of the mistake first."""
-    groups: dict[Source, list[Mark]] = {d.span.source: [Mark(d.span, printable(d.label), primary=True)]}
+    """The marks of each source, the source of the mistake first; none for a mistake that stands in no text."""
+    groups: dict[Source, list[Mark]] = {}
+    if d.span != NOWHERE:
+        groups[d.span.source] = [Mark(d.span, printable(d.label), primary=True)]
     for label in d.labels:
         groups.setdefault(label.span.source, []).append(_secondary(label))
     return list(groups.items())

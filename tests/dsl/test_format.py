@@ -7,16 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from golden_programs import EVERYTHING, PROGRAMS
 from golden_support import GOLDEN, Golden, golden_files
+from golden_tree import tree_text
 
 from attn.dsl.diagnostics import AttnError
 from attn.dsl.format import format_text
 from attn.dsl.parser import parse
 from attn.dsl.pretty import WIDTH
 from attn.dsl.source import Source
-
-from .programs import EVERYTHING, PROGRAMS
-from .tree_text import tree_text
 
 Check = Callable[[Path, Callable[[Golden], str]], None]
 
@@ -81,7 +80,8 @@ def test_an_empty_file_gets_its_version(text: str) -> None:
 @pytest.mark.parametrize("place", range(40))
 def test_a_comment_may_stand_behind_any_word(place: int, comment: str) -> None:
     """Wherever a line may end, a comment may stand, and stays."""
-    text = "block f(x: [*, C], y: int = 3) -> (a: [N]) {\n if a and b { x = f(x, H W -> U, k=[1, 2]) |> g(y) as p } else { x = y }\n return x, y\n}\n"
+    text = "block f(x: [*, C], y: int = 3) -> (a: [N]) {\n if a and b { x = f(x, H W -> U, k=[1, 2]) |> g(y) as p } else { x = y }\n"
+    text += " return x, y\n}\n"
     words = text.split(" ")
     text = " ".join(words[: place + 1]) + f" {comment}\n" + " ".join(words[place + 1 :])
     if parse(Source("text", text))[1]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
+from golden_programs import EVERYTHING, PROGRAMS
+from golden_tree import tree_text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,11 +19,10 @@ from attn.dsl.render import as_json, render_all
 from attn.dsl.source import Source
 from attn.dsl.tokens import KEYWORDS, OPERATORS
 
-from .programs import EVERYTHING, PROGRAMS
-from .tree_text import tree_text
-
 VALID = [EVERYTHING, *(path.read_text(encoding="utf-8") for path in PROGRAMS)]
-VOCABULARY = sorted({*KEYWORDS, *OPERATORS, "x", "N'", "C", "3", "0.5", "\n", "\n", "# c\n", "reverse", "int", "as p", "^", "&&", '"s"', ";", "é"})
+VOCABULARY = sorted(
+    {*KEYWORDS, *OPERATORS, "x", "N'", "C", "3", "0.5", "\n", "# c\n", "reverse", "int", "as p", "^", "&&", '"s"', ";", "é"}
+)
 
 
 def words_of(text: str) -> list[str]:
@@ -28,7 +30,7 @@ def words_of(text: str) -> list[str]:
     lexer = Lexer(Source("text", text))
     lexer.run()
     starts = [0, *(w.span.start for w in lexer.words), len(text)]
-    return [text[a:b] for a, b in zip(starts, starts[1:], strict=False)]
+    return [text[a:b] for a, b in pairwise(starts)]
 
 
 def answer(text: str) -> None:

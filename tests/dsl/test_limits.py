@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from golden_tree import tree_text
 
 from attn.dsl import limits
 from attn.dsl.format import format_text
 from attn.dsl.parser import decode, parse
 from attn.dsl.source import Source
-
-from .tree_text import tree_text
 
 
 def codes(text: str) -> list[str]:

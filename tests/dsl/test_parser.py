@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from golden_programs import EVERYTHING, PROGRAMS
 from golden_support import GOLDEN, Golden, golden_files
+from golden_tree import tree_text
 
 from attn.dsl import tables
 from attn.dsl.build import Builder
 from attn.dsl.parser import decode, parse
 from attn.dsl.source import Source, Span
 from attn.dsl.tree import Assign, Binary, Block, Program, Tree
-
-from .programs import EVERYTHING, PROGRAMS
-from .tree_text import tree_text
 
 Check = Callable[[Path, Callable[[Golden], str]], None]
 
@@ -192,7 +191,8 @@ def test_arrows_are_sums_of_lists(arrow: str, left: list[list[str]], right: list
     ("argument", "kind"),
     [
         ("H", "Name"), ("H W", "AxisList"), ("* N", "AxisList"), ("*", "AxisList"), ("N' M", "AxisList"), ("(H W)", "Paren"),
-        ("(a, b)", "TupleOf"), ("(d e, r)", "TupleOf"), ("a * b", "Binary"), ("[1, 2]", "ListOf"), ("a |> f", "Pipe"), ("Y u=7", "AxisList"),
+        ("(a, b)", "TupleOf"), ("(d e, r)", "TupleOf"), ("a * b", "Binary"), ("[1, 2]", "ListOf"), ("a |> f", "Pipe"),
+        ("Y u=7", "AxisList"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("call", ["f({})", "f(x, over={})"])
@@ -217,7 +217,9 @@ def test_good_blocks_survive_bad_ones() -> None:
     text = "block a() -> [] { }\nblock b() { y = 3 3 }\nblock c() -> [] {\n  y = )\n  z = 1\n}\n"
     program, diagnostics = parse(Source("text", text))
     assert [block.name for block in program.blocks] == ["a", "c"]
-    assert [tree_text(each) for each in program.blocks[1].body] == [tree_text(each) for each in whole("block c() -> [] { z = 1 }").blocks[0].body]
+    assert [tree_text(each) for each in program.blocks[1].body] == [
+        tree_text(each) for each in whole("block c() -> [] { z = 1 }").blocks[0].body
+    ]
     assert [d.code for d in diagnostics] == ["E0012", "E0001", "E0003"]
 
 

@@ -11,7 +11,7 @@ from golden_support import GOLDEN, Golden, golden_files
 
 from attn.dsl.diagnostics import AttnError, Diagnostic, Label
 from attn.dsl.render import as_json, render, render_all
-from attn.dsl.source import Source, Span
+from attn.dsl.source import NOWHERE, Source, Span
 
 Check = Callable[[Path, Callable[[Golden], str]], None]
 _PLACE = re.compile(r"<([0-9]):")
@@ -31,7 +31,9 @@ def diagnostic(case: Golden) -> Diagnostic:
     """Mark 0 is the mistake, the others are labels; those above 4 stand in the file `other`."""
     text, places = marked(case.text)
     source = Source("main.attn", text)
-    found = Diagnostic("E0001", "the title", Span(source, *places.pop(0)), "label 0", notes=("a note\nwith two lines", "another"), help="a help")
+    found = Diagnostic(
+        "E0001", "the title", Span(source, *places.pop(0)), "label 0", notes=("a note\nwith two lines", "another"), help="a help"
+    )
     for number, (start, end) in sorted(places.items()):
         found = found.also(Span(source, start, end), f"label {number}")
     for name, body in case.files.items():
@@ -97,6 +99,13 @@ def test_json_says_the_same() -> None:
 def test_the_exception_reads_as_rendered() -> None:
     error = AttnError([at(4, 7)])
     assert str(error) == "\n" + render_all([at(4, 7)], color=False)
+
+
+def test_a_mistake_that_stands_in_no_text_has_no_frame() -> None:
+    assert render(Diagnostic("E0001", "the title", NOWHERE), color=False) == "error[E0001]: the title"
+    assert render(Diagnostic("E0001", "the title", NOWHERE, help="a help"), color=False) == "error[E0001]: the title\n  = help: a help"
+    labelled = Diagnostic("E0001", "the title", NOWHERE).also(Span(SOURCE, 4, 7), "here")
+    assert render(labelled, color=False) == "error[E0001]: the title\n --> a.attn:2:1\n  |\n2 | two three\n  | --- here"
 
 
 def test_control_characters_never_reach_the_terminal() -> None:

@@ -15,6 +15,8 @@ from attn.dsl.render import render_all
 from attn.dsl.source import Source
 
 Check = Callable[[Path, Callable[[Golden], str]], None]
+# The codes of the front room; later stages have their own goldens beside their own tests.
+OURS = [code for code in CODES if code.startswith("E00")]
 # A golden with very many mistakes shows the last few.
 SHOWN = 3
 
@@ -46,7 +48,7 @@ def test_message_is_of_its_code_alone(path: Path, tmp_path: Path, monkeypatch: p
     assert f"[{code}]" in heads[-1]
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", OURS)
 def test_every_code_has_a_golden_file(code: str) -> None:
     assert golden_files(ERRORS, f"{code}-*.txt")
 
@@ -60,7 +62,7 @@ def in_block(piece: str) -> str:
     return piece if piece.startswith(("block ", "def ", "use ", "attn ")) else "block f(x: [*]) -> [*] {\n" + piece + "\n}\n"
 
 
-@pytest.mark.parametrize("code", [code for code in CODES if code.startswith("E00") and code < "E0040" and CODES[code].wrong])
+@pytest.mark.parametrize("code", [code for code in OURS if code < "E0040" and CODES[code].wrong])
 def test_explanation_shows_the_mistake_and_its_repair(code: str) -> None:
     explanation = CODES[code]
     wrong = [d.code for d in parse(Source("wrong", in_block(explanation.wrong)))[1]]
@@ -69,7 +71,7 @@ def test_explanation_shows_the_mistake_and_its_repair(code: str) -> None:
     assert right == []
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", OURS)
 def test_explanation_reads_well(code: str) -> None:
     text = str(CODES[code])
     assert text.startswith(f"{code}: {CODES[code].title}\n\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-PROGRAMS = sorted((Path(__file__).parent.parent / "programs").glob("*.attn"))
+PROGRAMS = sorted((Path(__file__).parent / "programs").glob("*.attn"))
 
 # Every construct of the grammar at least once.
 EVERYTHING = """attn 1
