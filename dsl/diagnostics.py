@@ -69,3 +69,10 @@ class Fault(Exception):
     def __init__(self, diagnostic: Diagnostic) -> None:
         self.diagnostic = diagnostic
         super().__init__(diagnostic.title)
+
+
+def fault(
+    code: str, title: str, span: Span, label: str = "", labels: tuple[Label, ...] = (), notes: tuple[str, ...] = (), help: str = ""
+) -> Fault:
+    """A Fault with a diagnostic of these parts."""
+    return Fault(Diagnostic(code, title, span, label, labels, notes, help))

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...dsl import tree
 from ...dsl.closest import closest
-from ...dsl.diagnostics import Diagnostic, Fault
+from ...dsl.diagnostics import Diagnostic, Fault, fault
 from ...dsl.source import Span
 from ..graph import Node
 from ..ops.base import ArrowRef, AxisRef, Call, Operator, Option
@@ -169,8 +169,7 @@ def _next_option(reading: Reading, value: tree.Expr) -> None:
     if (
         option is None
         or option.kind in ("axes", "axes_list", "layer", "init")
-        or (_is_tensor(reading.frame, value)
-        and option.kind != "tensor")
+        or (_is_tensor(reading.frame, value) and option.kind != "tensor")
     ):
         _too_many(reading, value)
         return
@@ -185,23 +184,26 @@ def _is_tensor(frame: Frame, value: tree.Expr) -> bool:
 def _too_many(reading: Reading, value: tree.Expr) -> None:
     signature = reading.operator.signature
     places = ", ".join(signature.tensors) or "no tensors"
-    raise Fault(Diagnostic("E0302", f"`{reading.operator.name}` takes {len(signature.tensors)} tensor{'s' * (len(signature.tensors) != 1)} ({places})",
-                           value.span, "this one is too many",
-                           help="options are given by name: " + ", ".join(f"{option.name}=" for option in signature.options[:8])
-                           if signature.options else ""))  # fmt: skip
+    raise fault(
+        "E0302",
+        f"`{reading.operator.name}` takes {len(signature.tensors)} tensor{'s' * (len(signature.tensors) != 1)} ({places})",
+        value.span,
+        "this one is too many",
+        help="options are given by name: " + ", ".join(f"{option.name}=" for option in signature.options[:8]) if signature.options else "",
+    )
 
 
 def _tensors(reading: Reading, value: tree.Expr) -> tuple[Node, ...]:
     if isinstance(value, tree.TupleOf):
         if not reading.operator.signature.tuples:
-            raise Fault(Diagnostic("E0302", f"`{reading.operator.name}` takes single tensors here", value.span, "this is a group"))
+            raise fault("E0302", f"`{reading.operator.name}` takes single tensors here", value.span, "this is a group")
         return tuple(_one(reading.frame, item) for item in value.items)
     return (_one(reading.frame, value),)
 
 
 def _one(frame: Frame, value: tree.Expr | tree.AxisList) -> Node:
     if isinstance(value, tree.AxisList):
-        raise Fault(Diagnostic("E0300", "a tensor is needed here, these are axes", value.span))
+        raise fault("E0300", "a tensor is needed here, these are axes", value.span)
     return as_tensor(frame, evaluate(frame, value), value.span)
 
 
@@ -244,7 +246,7 @@ def _setting(reading: Reading, name: str, arg: tree.Arg) -> None:
     span = Span(arg.span.source, arg.span.start, arg.span.start + len(name))
     frame = reading.frame
     if not frame.scope.knows_axis(name) and reading.operator.signature.settings != "int":
-        known = [axis for axis in frame.scope.axes]
+        known = list(frame.scope.axes)
         near = closest(name, [*known, *(option.name for option in reading.operator.signature.options)])
         if near is not None:
             raise _unknown_option(reading, name, arg)
@@ -262,7 +264,7 @@ def _unknown_option(reading: Reading, name: str, arg: tree.Arg) -> Fault:
     near = closest(name, names)
     help = f"did you mean `{near}`?" if near else f"its options: {', '.join(names)}" if names else "it has no options"
     span = Span(arg.span.source, arg.span.start, arg.span.start + len(name))
-    return Fault(Diagnostic("E0103", f"`{reading.operator.name}` has no option `{name}`", span, "not known", help=help))
+    return fault("E0103", f"`{reading.operator.name}` has no option `{name}`", span, "not known", help=help)
 
 
 # ---------------------------------------------------------------- from a reading to a call
@@ -285,8 +287,21 @@ def finish(reading: Reading, tensors: tuple[tuple[Node, ...], ...], spans: tuple
     _check_axes(reading)
     flat = tuple(node for group in groups for node in group)
     flat_spans = tuple(place for group, place in zip(groups, places, strict=True) for _ in group)
-    return Call(reading.operator.name, span, frame, flat, tuple(groups), flat_spans, tuple(reading.axes), tuple(reading.arrows), reading.over,
-                reading.over_arrow, {**defaults, **reading.options}, reading.option_spans, tuple(reading.settings))  # fmt: skip
+    return Call(
+        reading.operator.name,
+        span,
+        frame,
+        flat,
+        tuple(groups),
+        flat_spans,
+        tuple(reading.axes),
+        tuple(reading.arrows),
+        reading.over,
+        reading.over_arrow,
+        {**defaults, **reading.options},
+        reading.option_spans,
+        tuple(reading.settings),
+    )
 
 
 def _check_axes(reading: Reading) -> None:
@@ -294,21 +309,21 @@ def _check_axes(reading: Reading) -> None:
     name, want = reading.operator.name, reading.operator.signature.axes
     optional, kinds = want.endswith("?"), want.rstrip("?")
     if reading.arrows and "arrow" not in kinds:
-        raise Fault(Diagnostic("E0209", f"`{name}` takes no arrow", reading.arrows[0].span, "this is an arrow"))
+        raise fault("E0209", f"`{name}` takes no arrow", reading.arrows[0].span, "this is an arrow")
     if reading.axes and "list" not in kinds:
         shape = "an arrow, such as `C -> E`" if "arrow" in kinds else "no axes"
-        raise Fault(Diagnostic("E0209", f"`{name}` takes {shape}", reading.axes[0].span, "this names an axis"))
+        raise fault("E0209", f"`{name}` takes {shape}", reading.axes[0].span, "this names an axis")
     if len(reading.arrows) > 1 and "arrows" not in kinds:
-        raise Fault(Diagnostic("E0209", f"`{name}` takes one arrow", reading.arrows[1].span, "this one is too many"))
+        raise fault("E0209", f"`{name}` takes one arrow", reading.arrows[1].span, "this one is too many")
     if not optional and kinds != "none" and not reading.axes_given and not reading.settings and not reading.arrows:
         what = {"list": "axes", "arrow": "an arrow, such as `C -> E`", "arrows": "an arrow, such as `H -> Y u=7`"}.get(
             kinds, "axes or an arrow"
         )
-        raise Fault(Diagnostic("E0212", f"`{name}` must be told {what}", reading.span, "none given here", notes=_axes_of(reading)))
+        raise fault("E0212", f"`{name}` must be told {what}", reading.span, "none given here", notes=_axes_of(reading))
     names = [ref.symbol for ref in reading.axes if not ref.is_number]
     for ref in reading.axes:
         if not ref.is_number and names.count(ref.symbol) > 1:
-            raise Fault(Diagnostic("E0204", f"axis `{ref.name}` is named twice", ref.span, "once is enough"))
+            raise fault("E0204", f"axis `{ref.name}` is named twice", ref.span, "once is enough")
 
 
 def _axes_of(reading: Reading) -> tuple[str, ...]:
@@ -323,5 +338,18 @@ def spread(value: Value) -> tuple[Node, ...] | None:
     return value.items if isinstance(value, Several) else None
 
 
-__all__ = ["Reading", "axis_items", "axis_ref", "axis_refs", "finish", "is_layer", "is_number", "is_static", "missing_tensors", "read_arrow",
-           "read_axes", "read_call", "spread"]  # fmt: skip
+__all__ = [
+    "Reading",
+    "axis_items",
+    "axis_ref",
+    "axis_refs",
+    "finish",
+    "is_layer",
+    "is_number",
+    "is_static",
+    "missing_tensors",
+    "read_arrow",
+    "read_axes",
+    "read_call",
+    "spread",
+]

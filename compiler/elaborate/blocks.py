@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from ...dsl import tree
 from ...dsl.closest import closest
-from ...dsl.diagnostics import Diagnostic, Fault, Label
+from ...dsl.diagnostics import Fault, Label, fault
 from ...dsl.loader import Unit
 from ...dsl.source import Span
 from ..graph import Node
@@ -107,7 +107,7 @@ def read_block(
     if piped is not None:
         first = next((param for param in block.params if isinstance(param.spec, tree.TensorSpec)), None)
         if first is None:
-            raise Fault(Diagnostic("E0302", f"block `{block.name}` takes no tensor", span, "nothing can be piped into it"))
+            raise fault("E0302", f"block `{block.name}` takes no tensor", span, "nothing can be piped into it")
         reading.given[first.name], reading.spans[first.name] = piped
     for arg in args:
         if arg.name is None:
@@ -122,8 +122,13 @@ def _positional(frame: Frame, reading: BlockReading, arg: tree.Arg) -> None:
     block = reading.block
     param = next((param for param in block.params if param.name not in reading.given and param.name not in reading.axes), None)
     if param is None:
-        raise Fault(Diagnostic("E0302", f"block `{block.name}` takes {len(block.params)} arguments", arg.span, "this one is too many",
-                               (Label(block.head, "it is declared here"),)))  # fmt: skip
+        raise fault(
+            "E0302",
+            f"block `{block.name}` takes {len(block.params)} arguments",
+            arg.span,
+            "this one is too many",
+            (Label(block.head, "it is declared here"),),
+        )
     _give(frame, reading, param, arg)
 
 
@@ -132,7 +137,7 @@ def _keyword(frame: Frame, reading: BlockReading, name: str, arg: tree.Arg) -> N
     param = next((param for param in block.params if param.name == name), None)
     if param is not None:
         if name in reading.given:
-            raise Fault(Diagnostic("E0308", f"`{name}` is given twice", arg.span, "again here"))
+            raise fault("E0308", f"`{name}` is given twice", arg.span, "again here")
         _give(frame, reading, param, arg)
     elif name in signature_axes(block):
         reading.axes[name] = _axis_argument(frame, name, arg)
@@ -145,19 +150,25 @@ def _unknown_parameter(block: tree.Block, name: str, arg: tree.Arg) -> Fault:
     near = closest(name, [*names, *signature_axes(block)])
     help = f"did you mean `{near}`?" if near else f"its parameters: {', '.join(names)}; its axes: {', '.join(signature_axes(block))}"
     span = Span(arg.span.source, arg.span.start, arg.span.start + len(name))
-    return Fault(Diagnostic("E0104", f"block `{block.name}` has no parameter or axis `{name}`", span, "not known",
-                            (Label(block.head, "it is declared here"),), help=help))  # fmt: skip
+    return fault(
+        "E0104",
+        f"block `{block.name}` has no parameter or axis `{name}`",
+        span,
+        "not known",
+        (Label(block.head, "it is declared here"),),
+        help=help,
+    )
 
 
 def _axis_argument(frame: Frame, name: str, arg: tree.Arg) -> AxisArgument:
     if isinstance(arg.value, tree.Arrow):
-        raise Fault(Diagnostic("E0209", f"axis `{name}` is bound to an axis or a group `(H W)`", arg.span, "this is an arrow"))
+        raise fault("E0209", f"axis `{name}` is bound to an axis or a group `(H W)`", arg.span, "this is an arrow")
     is_value = isinstance(arg.value, tree.Name) and arg.value.text in frame.scope.values and not frame.scope.knows_axis(arg.value.text)
     items = None if is_value or isinstance(arg.value, tree.Int) else axis_items(arg.value)
     if items is not None:
         return AxisArgument(items, None, arg.value.span)
     if isinstance(arg.value, tree.AxisList):
-        raise Fault(Diagnostic("E0209", "several axes for one are a group", arg.span, help=f"write {name}=(H W)"))
+        raise fault("E0209", "several axes for one are a group", arg.span, help=f"write {name}=(H W)")
     return AxisArgument((), size(frame, arg.value, f"axis `{name}`"), arg.value.span)
 
 
@@ -167,7 +178,7 @@ def _give(frame: Frame, reading: BlockReading, param: tree.Param, arg: tree.Arg)
         reading.axes[param.name] = _axis_argument(frame, param.name, arg)
         return
     if isinstance(arg.value, tree.AxisList | tree.Arrow):
-        raise Fault(Diagnostic("E0300", f"`{param.name}` is no axis", arg.value.span, "these are axes"))
+        raise fault("E0300", f"`{param.name}` is no axis", arg.value.span, "these are axes")
     reading.given[param.name] = read_param(frame, param, arg.value)
 
 
@@ -178,14 +189,18 @@ def read_param(frame: Frame, param: tree.Param, value: tree.Expr) -> Value:
         found = evaluate(frame, value)
         if found is None:
             if param.default is None:
-                raise Fault(Diagnostic("E0300", f"`{param.name}` is not optional", value.span, "this is `none`"))
+                raise fault("E0300", f"`{param.name}` is not optional", value.span, "this is `none`")
             return None
         return as_tensor(frame, found, value.span)
     if isinstance(spec, tree.LayerSpec):
         found = evaluate(frame, value)
         if found is not None and not is_layer(found):
-            raise Fault(Diagnostic("E0300", f"`{param.name}` needs a layer, this is {describe(found)}", value.span,
-                                   help="an operator or block without its tensors is a layer"))  # fmt: skip
+            raise fault(
+                "E0300",
+                f"`{param.name}` needs a layer, this is {describe(found)}",
+                value.span,
+                help="an operator or block without its tensors is a layer",
+            )
         return found
     if isinstance(spec, tree.EnumSpec):
         return enum_value(frame, param, spec, value)
@@ -209,8 +224,14 @@ def check_word(name: str, spec: tree.EnumSpec, found: Value, span: Span) -> Word
     text = found.text if isinstance(found, Word) else describe(found)
     near = closest(text, spec.values)
     help = f"did you mean `{near}`?" if near else f"one of: {', '.join(spec.values)}"
-    raise Fault(Diagnostic("E0105", f"`{text}` is none of the values of `{name}`", span, "not known",
-                           (Label(spec.span, "the values are declared here"),), help=help))  # fmt: skip
+    raise fault(
+        "E0105",
+        f"`{text}` is none of the values of `{name}`",
+        span,
+        "not known",
+        (Label(spec.span, "the values are declared here"),),
+        help=help,
+    )
 
 
 def static_value(name: str, spec: tree.StaticSpec, found: Value, span: Span) -> Value:
@@ -219,7 +240,7 @@ def static_value(name: str, spec: tree.StaticSpec, found: Value, span: Span) -> 
         if isinstance(found, Unknown):
             return found
         if not is_list(found):
-            raise Fault(Diagnostic("E0300", f"`{name}` needs a list, this is {describe(found)}", span, help="write [3, 4, 6, 3]"))
+            raise fault("E0300", f"`{name}` needs a list, this is {describe(found)}", span, help="write [3, 4, 6, 3]")
         one = replace(spec, many=False)
         return tuple(static_value(name, one, item, span) for item in found)
     if isinstance(found, Unknown) or found is None:
@@ -227,8 +248,13 @@ def static_value(name: str, spec: tree.StaticSpec, found: Value, span: Span) -> 
     kinds = {"int": "a whole number", "float": "a number", "bool": "true or false"}
     if spec.kind not in kinds:
         near = closest(spec.kind, [*kinds, "axis"])
-        raise Fault(Diagnostic("E0107", f"there is no kind of parameter `{spec.kind}`", spec.span, "not known",
-                               help=f"did you mean `{near}`?" if near else "int, float, bool, axis, a type `[..]`, or words `a | b`"))  # fmt: skip
+        raise fault(
+            "E0107",
+            f"there is no kind of parameter `{spec.kind}`",
+            spec.span,
+            "not known",
+            help=f"did you mean `{near}`?" if near else "int, float, bool, axis, a type `[..]`, or words `a | b`",
+        )
     if spec.kind == "bool":
         fits = isinstance(found, bool)
     elif spec.kind == "int":
@@ -239,7 +265,7 @@ def static_value(name: str, spec: tree.StaticSpec, found: Value, span: Span) -> 
     else:
         fits = is_number(found)
     if not fits:
-        raise Fault(Diagnostic("E0300", f"`{name}` needs {kinds[spec.kind]}, this is {describe(found)}", span))
+        raise fault("E0300", f"`{name}` needs {kinds[spec.kind]}, this is {describe(found)}", span)
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ...dsl import tree
-from ...dsl.diagnostics import Diagnostic, Fault
+from ...dsl.diagnostics import Diagnostic, Fault, fault
 from ...dsl.source import Span
 from ..graph import Node
 from ..ops.base import OPERATORS, Operator
@@ -81,7 +81,7 @@ class PipeLayer:
         value: Value = self.layers[0].apply(tensors, span)
         for layer in self.layers[1:]:
             if not isinstance(value, Node):
-                raise Fault(Diagnostic("E0306", "a layer with several results cannot be piped on", span))
+                raise fault("E0306", "a layer with several results cannot be piped on", span)
             value = layer.apply((value,), span)
         return value
 
@@ -90,7 +90,7 @@ class PipeLayer:
 
 
 def _wrong_count(name: str, need: int, got: int, span: Span) -> Fault:
-    return Fault(Diagnostic("E0302", f"`{name}` takes {need} tensor{'s' * (need != 1)}, {got} given", span, "applied here"))
+    return fault("E0302", f"`{name}` takes {need} tensor{'s' * (need != 1)}, {got} given", span, "applied here")
 
 
 # ---------------------------------------------------------------- calls
@@ -133,7 +133,7 @@ def call(frame: Frame, expr: tree.Call, piped: Piped, label: Label) -> Value:
 
 def apply_layer(frame: Frame, layer: Value, expr: tree.Call, piped: Piped) -> Value:
     if not is_layer(layer):
-        raise Fault(Diagnostic("E0300", f"this is {describe(layer)}, it cannot be called", expr.callee.span))
+        raise fault("E0300", f"this is {describe(layer)}, it cannot be called", expr.callee.span)
     tensors = [piped[0]] if piped is not None else []
     for arg in expr.args:
         if arg.name is not None or isinstance(arg.value, tree.AxisList | tree.Arrow):
@@ -212,13 +212,13 @@ def call_operator(frame: Frame, operator: Operator, expr: tree.Call, piped: Pipe
 def _size_of(frame: Frame, expr: tree.Call) -> Value:
     """`size(x, H)`: a static, whatever the sizes of H elsewhere; `size(H)`: the one size that H has."""
     if not 1 <= len(expr.args) <= 2:
-        raise Fault(Diagnostic("E0302", "`size` takes a tensor and an axis, or an axis", expr.span, help="write size(x, H)"))
+        raise fault("E0302", "`size` takes a tensor and an axis, or an axis", expr.span, help="write size(x, H)")
     if len(expr.args) == 1:
         refs = read_axes(frame, expr.args[0].value, "`size`")
         return math.prod((frame.size_of(ref) for ref in refs), start=Size.of(1))
     x_arg, axis_arg = expr.args
     if isinstance(x_arg.value, tree.AxisList | tree.Arrow):
-        raise Fault(Diagnostic("E0300", "a tensor is needed here, these are axes", x_arg.span, help="write size(x, H)"))
+        raise fault("E0300", "a tensor is needed here, these are axes", x_arg.span, help="write size(x, H)")
     x = as_tensor(frame, evaluate(frame, x_arg.value), x_arg.span)
     refs = read_axes(frame, axis_arg.value, "`size`")
     from ..ops.base import Call
@@ -228,8 +228,13 @@ def _size_of(frame: Frame, expr: tree.Call) -> Value:
 
 
 def _partial(name: str, places: tuple[str, ...], given: int, span: Span) -> Fault:
-    return Fault(Diagnostic("E0307", f"`{name}` is given {given} of its {len(places)} tensors ({', '.join(places)})", span, "some are left out",
-                            help="give all of them, or none to make a layer"))  # fmt: skip
+    return fault(
+        "E0307",
+        f"`{name}` is given {given} of its {len(places)} tensors ({', '.join(places)})",
+        span,
+        "some are left out",
+        help="give all of them, or none to make a layer",
+    )
 
 
 def build(reading: Reading, groups: tuple[tuple[Node, ...], ...], spans: tuple[Span, ...], span: Span, frame: Frame) -> Value:
@@ -273,8 +278,13 @@ def _stage(frame: Frame, value: Value, stage: tree.Expr, span: Span) -> Value:
     if is_layer(value):
         following = evaluate(frame, stage)
         if not is_layer(following):
-            raise Fault(Diagnostic("E0300", f"a layer is needed here, this is {describe(following)}", stage.span, "the pipe before it is a layer",
-                                   help="leave the tensors out of every stage, or of none"))  # fmt: skip
+            raise fault(
+                "E0300",
+                f"a layer is needed here, this is {describe(following)}",
+                stage.span,
+                "the pipe before it is a layer",
+                help="leave the tensors out of every stage, or of none",
+            )
         return PipeLayer((value, following))
     piped = (as_tensor(frame, value, span), span)
     label = path_of(frame, stage.path) if isinstance(stage, tree.Labelled) else None
@@ -287,7 +297,7 @@ def _apply_stage(frame: Frame, target: tree.Expr, piped: Piped, label: Label) ->
         return call(frame, target, piped, label)
     if isinstance(target, tree.Name | tree.Index):
         return call(frame, tree.Call(target.span, target, ()), piped, label)
-    raise Fault(Diagnostic("E0300", "a stage of a pipe is a call or a name", target.span, help="put the rest in parentheses"))
+    raise fault("E0300", "a stage of a pipe is a call or a name", target.span, help="put the rest in parentheses")
 
 
 @handles(tree.Labelled)
@@ -301,7 +311,7 @@ def _labelled(frame: Frame, expr: tree.Labelled) -> Value:
         return evaluate(frame.within(context=context), target.value)
     if isinstance(target, tree.Name) and target.text not in frame.scope.values:
         return call(frame, tree.Call(target.span, target, ()), None, label)
-    raise Fault(Diagnostic("E0405", "`as` names the weights of a call or of a parenthesis", expr.span, "there are no weights here"))
+    raise fault("E0405", "`as` names the weights of a call or of a parenthesis", expr.span, "there are no weights here")
 
 
 def path_of(frame: Frame, path: tree.Path) -> tuple[str, ...]:

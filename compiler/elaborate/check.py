@@ -57,15 +57,12 @@ def _variants(block: tree.Block) -> Iterator[dict[str, Any]]:
 def unused(block: tree.Block) -> list[Diagnostic]:
     """Names that are bound and never read. A leading underscore says it is meant."""
     read = set(_names_read(block.body))
-    found: list[Diagnostic] = []
-    for target in _bound(block.body):
-        if target.name not in read and not target.name.startswith("_"):
-            found.append(
-                Diagnostic(
-                    "W0801", f"`{target.name}` is never used", target.span, "bound here", help="remove it, or call it _ to say it is meant"
-                )
-            )
-    return found
+    help = "remove it, or call it _ to say it is meant"
+    return [
+        Diagnostic("W0801", f"`{target.name}` is never used", target.span, "bound here", help=help)
+        for target in _bound(block.body)
+        if target.name not in read and not target.name.startswith("_")
+    ]
 
 
 def _bound(body: tuple[tree.Statement, ...]) -> Iterator[tree.Target]:

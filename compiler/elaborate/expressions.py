@@ -8,7 +8,7 @@ from typing import Any
 
 from ...dsl import tree
 from ...dsl.closest import closest
-from ...dsl.diagnostics import Diagnostic, Fault
+from ...dsl.diagnostics import Diagnostic, Fault, fault
 from ...dsl.source import Span
 from ..graph import Node, topological
 from ..ops.base import OPERATORS
@@ -56,13 +56,14 @@ def as_tensor(frame: Frame, value: Value, span: Span) -> Node:
     if isinstance(value, Several) and len(value.items) == 1:
         return value.items[0]
     if isinstance(value, Several):
-        raise Fault(Diagnostic("E0306", f"one tensor is needed here, this has {len(value.items)} results", span, "here",
-                               help="bind them first: a, b = ..."))  # fmt: skip
+        raise fault(
+            "E0306", f"one tensor is needed here, this has {len(value.items)} results", span, "here", help="bind them first: a, b = ..."
+        )
     if is_layer(value):
         raise Fault(
             Diagnostic("E0300", "a tensor is needed here, this is a layer", span, value.describe(), help="apply it to a tensor: f(x)")
         )
-    raise Fault(Diagnostic("E0300", f"a tensor is needed here, this is {describe(value)}", span))
+    raise fault("E0300", f"a tensor is needed here, this is {describe(value)}", span)
 
 
 def static(frame: Frame, expr: tree.Expr) -> Value:
@@ -72,8 +73,13 @@ def static(frame: Frame, expr: tree.Expr) -> Value:
         return value
     if frame.session.checking and isinstance(value, Node) and _only_sizes(value):
         return Unknown("float", "number")
-    raise Fault(Diagnostic("E0300", f"a static value is needed here, this is {describe(value)}", expr.span, "only known when the module runs",
-                           help="statics are numbers, sizes of axes, lists, words and what is computed from them"))  # fmt: skip
+    raise fault(
+        "E0300",
+        f"a static value is needed here, this is {describe(value)}",
+        expr.span,
+        "only known when the module runs",
+        help="statics are numbers, sizes of axes, lists, words and what is computed from them",
+    )
 
 
 def _only_sizes(node: Node) -> bool:
@@ -88,7 +94,7 @@ def size(frame: Frame, expr: tree.Expr, what: str = "this size") -> Size:
         return Size.symbol(value.name)
     result = statics.as_size(value)
     if result is None or isinstance(value, bool):
-        raise Fault(Diagnostic("E0300", f"a whole number is needed here, this is {describe(value)}", expr.span))
+        raise fault("E0300", f"a whole number is needed here, this is {describe(value)}", expr.span)
     constant = result.constant()
     if constant is not None and constant.denominator != 1:
         raise _fraction(frame, expr, constant, what)
@@ -107,8 +113,14 @@ def _fraction(frame: Frame, expr: tree.Expr, value: Fraction, what: str) -> Faul
     low, high = nearest_multiples(top, bottom)
     near = f"{low} or {high}" if low > 0 else str(high)
     help = f"nearest sizes that divide by {bottom}: {near}; {top} divides by {', '.join(map(str, divisors(abs(top))))}"
-    return Fault(Diagnostic("E0203", f"{top} does not divide by {bottom}", expr.span, f"{top} = {bottom} * {top // bottom} + {top % bottom}",
-                            notes=frame.bindings(), help=help))  # fmt: skip
+    return fault(
+        "E0203",
+        f"{top} does not divide by {bottom}",
+        expr.span,
+        f"{top} = {bottom} * {top // bottom} + {top % bottom}",
+        notes=frame.bindings(),
+        help=help,
+    )
 
 
 # ---------------------------------------------------------------- leaves
@@ -124,7 +136,7 @@ def _float(frame: Frame, expr: tree.Float) -> Value:
     value = float(expr.text)
     if value in (float("inf"), 0.0) or not 1e-60 < abs(value) < 1e60:
         if value == float("inf"):
-            raise Fault(Diagnostic("E0214", "this number is too large", expr.span, help="write `inf` for infinity"))
+            raise fault("E0214", "this number is too large", expr.span, help="write `inf` for infinity")
         return value if value else Fraction(0)
     return Fraction(expr.text)
 
@@ -146,8 +158,9 @@ def _list(frame: Frame, expr: tree.ListOf) -> Value:
 
 @handles(tree.TupleOf)
 def _tuple(frame: Frame, expr: tree.TupleOf) -> Value:
-    raise Fault(Diagnostic("E0300", "a group in parentheses with commas can only be an argument", expr.span,
-                           help="a list of numbers is written [a, b]"))  # fmt: skip
+    raise fault(
+        "E0300", "a group in parentheses with commas can only be an argument", expr.span, help="a list of numbers is written [a, b]"
+    )
 
 
 @handles(tree.Paren)
@@ -183,7 +196,7 @@ def axis_size(frame: Frame, name: str, span: Span) -> Size:
         raise frame.ambiguous(name, span)
     if frame.scope.spoiled(name):
         raise Poisoned
-    raise Fault(Diagnostic("E0206", f"axis `{name}` has no size yet", span, help=f"declare it: axis {name} = 64"))
+    raise fault("E0206", f"axis `{name}` has no size yet", span, help=f"declare it: axis {name} = 64")
 
 
 def named_layer(frame: Frame, expr: tree.Name) -> Value:
@@ -205,15 +218,28 @@ def unknown_name(frame: Frame, text: str, span: Span, called: bool = False) -> F
         title, code = f"unknown name `{text}`", "E0101"
         shown = [name for name in scope.values if not name.startswith("_")]
         help = f"did you mean `{near}`?" if near else f"names here: {', '.join(shown[:12]) or 'none yet'}"
-    return Fault(Diagnostic(code, title, span, "not known here", help=help))
+    return fault(code, title, span, "not known here", help=help)
 
 
 # ---------------------------------------------------------------- arithmetic
 
 NODE_OF: dict[str, str] = {
-    "+": "add", "-": "sub", "*": "mul", "/": "div", "//": "floordiv", "%": "mod", "**": "pow", "==": "eq", "!=": "ne",
-    "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "and": "and", "or": "or",
-}  # fmt: skip
+    "+": "add",
+    "-": "sub",
+    "*": "mul",
+    "/": "div",
+    "//": "floordiv",
+    "%": "mod",
+    "**": "pow",
+    "==": "eq",
+    "!=": "ne",
+    "<": "lt",
+    "<=": "le",
+    ">": "gt",
+    ">=": "ge",
+    "and": "and",
+    "or": "or",
+}
 COMPARISONS = frozenset(("==", "!=", "<", "<=", ">", ">="))
 
 
@@ -233,8 +259,13 @@ def _binary(frame: Frame, expr: tree.Binary) -> Value:
 def _unambiguous(frame: Frame, expr: tree.Expr) -> None:
     """In arithmetic a name must be a value or an axis, not both."""
     if isinstance(expr, tree.Name) and expr.text in frame.scope.values and frame.scope.axes.get(expr.text) and frame.scope.sizes(expr.text):
-        raise Fault(Diagnostic("E0106", f"`{expr.text}` is both a value and an axis", expr.span, "which one is meant?",
-                               help=f"write size({expr.text}) for the axis, or rename one of them"))  # fmt: skip
+        raise fault(
+            "E0106",
+            f"`{expr.text}` is both a value and an axis",
+            expr.span,
+            "which one is meant?",
+            help=f"write size({expr.text}) for the axis, or rename one of them",
+        )
 
 
 def _combine(frame: Frame, expr: tree.Binary, left: Value) -> Value:
@@ -264,7 +295,7 @@ def _on_tensors(frame: Frame, expr: tree.Binary, left: Value, right: Value) -> V
 def _logic(expr: tree.Binary, left: Value, right: Value) -> Value:
     for value, part in ((left, expr.left), (right, expr.right)):
         if not isinstance(value, bool) and not (isinstance(value, Unknown) and value.kind == "bool"):
-            raise Fault(Diagnostic("E0300", f"`{expr.op}` needs conditions, this is {describe(value)}", part.span))
+            raise fault("E0300", f"`{expr.op}` needs conditions, this is {describe(value)}", part.span)
     return right if isinstance(right, Unknown) or isinstance(left, bool) else left
 
 
@@ -273,10 +304,15 @@ def _arithmetic(frame: Frame, expr: tree.Binary, left: Value, right: Value) -> V
         return left + right
     for value, part in ((left, expr.left), (right, expr.right)):
         if is_layer(value):
-            raise Fault(Diagnostic("E0300", f"`{expr.op}` needs numbers or tensors, this is a layer", part.span, value.describe(),
-                                   help="apply it to a tensor first: f(x)"))  # fmt: skip
+            raise fault(
+                "E0300",
+                f"`{expr.op}` needs numbers or tensors, this is a layer",
+                part.span,
+                value.describe(),
+                help="apply it to a tensor first: f(x)",
+            )
         if not is_number(value) and not isinstance(value, Unknown | bool):
-            raise Fault(Diagnostic("E0300", f"`{expr.op}` needs numbers or tensors, this is {describe(value)}", part.span))
+            raise fault("E0300", f"`{expr.op}` needs numbers or tensors, this is {describe(value)}", part.span)
     if isinstance(left, Unknown) or isinstance(right, Unknown):
         return Unknown("float", "unknown")
     first, second = _number(left), _number(right)
@@ -302,9 +338,9 @@ def _unary(frame: Frame, expr: tree.Unary) -> Value:
     if expr.op == "not":
         if isinstance(value, bool):
             return not value
-        raise Fault(Diagnostic("E0300", f"`not` needs a condition, this is {describe(value)}", expr.operand.span))
+        raise fault("E0300", f"`not` needs a condition, this is {describe(value)}", expr.operand.span)
     if isinstance(value, bool) or not is_number(value):
-        raise Fault(Diagnostic("E0300", f"`-` needs a number or a tensor, this is {describe(value)}", expr.operand.span))
+        raise fault("E0300", f"`-` needs a number or a tensor, this is {describe(value)}", expr.operand.span)
     return statics.negate(value)
 
 
@@ -325,12 +361,22 @@ def condition(frame: Frame, expr: tree.Expr) -> bool | Unknown:
     if isinstance(value, Unknown) and value.kind == "bool":
         if frame.session.checking:
             return value
-        raise Fault(Diagnostic("E0507", "this condition depends on a size that is only known when the module runs", expr.span, "decided at build time",
-                               help="bind the axis, or use where(c, a, b) on tensors"))  # fmt: skip
+        raise fault(
+            "E0507",
+            "this condition depends on a size that is only known when the module runs",
+            expr.span,
+            "decided at build time",
+            help="bind the axis, or use where(c, a, b) on tensors",
+        )
     if isinstance(value, Node):
-        raise Fault(Diagnostic("E0507", "a tensor cannot be the condition of `if`", expr.span, "only known when the module runs",
-                               help="use where(c, a, b): it chooses number by number"))  # fmt: skip
-    raise Fault(Diagnostic("E0300", f"a condition is needed here, this is {describe(value)}", expr.span))
+        raise fault(
+            "E0507",
+            "a tensor cannot be the condition of `if`",
+            expr.span,
+            "only known when the module runs",
+            help="use where(c, a, b): it chooses number by number",
+        )
+    raise fault("E0300", f"a condition is needed here, this is {describe(value)}", expr.span)
 
 
 def word(frame: Frame, expr: tree.Expr) -> Word | None:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import isfinite
 from typing import Any
 
-from ...dsl.diagnostics import Diagnostic, Fault, Label
+from ...dsl.diagnostics import Diagnostic, Fault, Label, fault
 from ...dsl.source import Span
 from ..graph import Init, Node
 from ..ops.base import OPERATORS, AxisRef, Call
@@ -55,13 +55,18 @@ class Frame:
         names = type.names
         if len(set(names)) != len(names):
             twice = next(name for name in names if names.count(name) > 1)
-            raise Fault(Diagnostic("E0204", f"the result would have axis `{self.local(twice)}` twice", span, "made here",
-                                   help=f"rename one of them first: rename(x, {self.local(twice)} -> {self.local(twice)}')"))  # fmt: skip
+            raise fault(
+                "E0204",
+                f"the result would have axis `{self.local(twice)}` twice",
+                span,
+                "made here",
+                help=f"rename one of them first: rename(x, {self.local(twice)} -> {self.local(twice)}')",
+            )
         if len(names) > MAX_AXES:
-            raise Fault(Diagnostic("E0213", f"a tensor has {len(names)} axes; at most {MAX_AXES} are allowed", span))
+            raise fault("E0213", f"a tensor has {len(names)} axes; at most {MAX_AXES} are allowed", span)
         elements = type.elements().integer()
         if elements is not None and elements > MAX_ELEMENTS:
-            raise Fault(Diagnostic("E0214", f"a tensor of {elements:,} elements is above the limit of {MAX_ELEMENTS:,}", span))
+            raise fault("E0214", f"a tensor of {elements:,} elements is above the limit of {MAX_ELEMENTS:,}", span)
 
     def number(self) -> int:
         return self.session.builder.number()
@@ -142,9 +147,14 @@ class Frame:
         for old, new in zip(slot.axes, axes, strict=True):
             if equal(old.size, new.size) is False:
                 shown = self.local(new.name)
-                raise Fault(Diagnostic("E0404", f"this layer already has weights for `{shown}` of size {old.size}", span,
-                                       f"here `{shown}` has size {new.size}", (Label(slot.span, "the layer is written here"),),
-                                       help="write the layer twice to get two sets of weights"))  # fmt: skip
+                raise fault(
+                    "E0404",
+                    f"this layer already has weights for `{shown}` of size {old.size}",
+                    span,
+                    f"here `{shown}` has size {new.size}",
+                    (Label(slot.span, "the layer is written here"),),
+                    help="write the layer twice to get two sets of weights",
+                )
         assert slot.node is not None
         return slot.node
 
@@ -156,7 +166,7 @@ class Frame:
     def require_equal(self, left: Size, right: Size, reason: str, span: Span, code: str = "E0202", labels: tuple[Label, ...] = ()) -> None:
         same = equal(left, right)
         if same is False:
-            raise Fault(Diagnostic(code, f"{reason}: {left} and {right}", span, "these two disagree", labels, self.bindings()))
+            raise fault(code, f"{reason}: {left} and {right}", span, "these two disagree", labels, self.bindings())
         if same is None:
             self.session.guard("equal", left, right, reason, span)
 
@@ -171,12 +181,12 @@ class Frame:
         if constant.denominator != 1:
             raise Fault(_not_whole(constant, what, span))
         if constant < 0:
-            raise Fault(Diagnostic("E0207", f"{what} would have the negative size {constant}", span, notes=self.bindings()))
+            raise fault("E0207", f"{what} would have the negative size {constant}", span, notes=self.bindings())
 
     def require_at_least(self, left: Size, right: Size, reason: str, span: Span, code: str) -> None:
         holds = at_least(left, right)
         if holds is False:
-            raise Fault(Diagnostic(code, f"{reason}: {left} is less than {right}", span, notes=self.bindings()))
+            raise fault(code, f"{reason}: {left} is less than {right}", span, notes=self.bindings())
         # Proofs take a size to be 1 or more; a caller's tensor may still be empty.
         if holds is None or (right == 1 and _may_be_empty(left)):
             self.session.guard("at_least", left, right, reason, span)
@@ -215,15 +225,26 @@ class Frame:
         if not known and self.scope.spoiled(ref.name):
             raise Poisoned
         if not known:
-            raise Fault(Diagnostic("E0206", f"axis `{ref.name}` has no size yet", ref.span, "needed here",
-                                   help=f"give it here ({ref.name}=64) or before (axis {ref.name} = 64)"))  # fmt: skip
+            raise fault(
+                "E0206",
+                f"axis `{ref.name}` has no size yet",
+                ref.span,
+                "needed here",
+                help=f"give it here ({ref.name}=64) or before (axis {ref.name} = 64)",
+            )
         raise self.ambiguous(ref.name, ref.span)
 
     def ambiguous(self, name: str, span: Span) -> Fault:
         known = self.scope.sizes(name)
         labels = tuple(Label(place.span, f"{place.size} {place.why}") for place in known[:4])
-        return Fault(Diagnostic("E0210", f"axis `{name}` has several sizes here: {', '.join(str(place.size) for place in known)}", span,
-                                "which one is meant?", labels, help=f"say whose: size(x, {name})"))  # fmt: skip
+        return fault(
+            "E0210",
+            f"axis `{name}` has several sizes here: {', '.join(str(place.size) for place in known)}",
+            span,
+            "which one is meant?",
+            labels,
+            help=f"say whose: size(x, {name})",
+        )
 
     def warn(self, diagnostic: Diagnostic) -> None:
         self.session.report(diagnostic)
@@ -246,8 +267,13 @@ def _not_whole(value: Fraction, what: str, span: Span) -> Diagnostic:
     """510 channels into 8 heads: both numbers and the nearest that work."""
     top, bottom = value.numerator, value.denominator
     lower, upper = nearest_multiples(top, bottom)
-    return Diagnostic("E0203", f"{what} would have the size {top}/{bottom}, which is not a whole number", span,
-                      f"{top} = {bottom} * {top // bottom} + {top % bottom}", help=f"nearest sizes that divide: {lower} or {upper}")  # fmt: skip
+    return Diagnostic(
+        "E0203",
+        f"{what} would have the size {top}/{bottom}, which is not a whole number",
+        span,
+        f"{top} = {bottom} * {top // bottom} + {top % bottom}",
+        help=f"nearest sizes that divide: {lower} or {upper}",
+    )
 
 
 def finite(value: float) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...dsl import tree
-from ...dsl.diagnostics import Diagnostic, Fault, Label
+from ...dsl.diagnostics import Diagnostic, Fault, Label, fault
 from ...dsl.source import Span
 from ..graph import Node
 from ..ops.shape import expand_axes, merge_axes, rename_axes, split_axis
@@ -41,9 +41,9 @@ def invoke(frame: Frame, reading: BlockReading, owner: naming.Owner, title: str,
     block, session = reading.block, frame.session
     if any(visit.block is block for visit in session.visits):
         chain = " -> ".join([visit.name for visit in session.visits if visit.block is not None] + [block.name])
-        raise Fault(Diagnostic("E0508", f"block `{block.name}` calls itself", span, f"{chain}", help="repeat with `for` or `scan`"))
+        raise fault("E0508", f"block `{block.name}` calls itself", span, f"{chain}", help="repeat with `for` or `scan`")
     if len(session.visits) >= MAX_DEPTH:
-        raise Fault(Diagnostic("E0509", f"blocks are called more than {MAX_DEPTH} deep", span))
+        raise fault("E0509", f"blocks are called more than {MAX_DEPTH} deep", span)
     scope = Scope(reading.unit)
     crossing = Crossing(frame, reading, scope)
     tensors = _enter(crossing)
@@ -109,8 +109,14 @@ def _bind_given_axes(crossing: Crossing) -> None:
 
 def _same_name(crossing: Crossing, param: tree.Param) -> AxisArgument:
     if not crossing.caller.scope.knows_axis(param.name):
-        raise Fault(Diagnostic("E0301", f"block `{crossing.reading.block.name}` needs axis `{param.name}`", crossing.reading.span, "not given",
-                               (Label(param.span, "declared here"),), help=f"name one, or give a size: {param.name}=16"))  # fmt: skip
+        raise fault(
+            "E0301",
+            f"block `{crossing.reading.block.name}` needs axis `{param.name}`",
+            crossing.reading.span,
+            "not given",
+            (Label(param.span, "declared here"),),
+            help=f"name one, or give a size: {param.name}=16",
+        )
     item = tree.AxisItem(crossing.reading.span, param.name)
     return AxisArgument((item,), None, crossing.reading.span)
 
@@ -134,7 +140,7 @@ def _enter_tensor(crossing: Crossing, param: tree.Param, spec: tree.TensorSpec, 
         if axis.name == STAR:
             continue
         if name is None:
-            raise Fault(Diagnostic("E0506", "this axis has no name", axis.span, "several could be meant", help="write it as name = size"))
+            raise fault("E0506", "this axis has no name", axis.span, "several could be meant", help="write it as name = size")
         node, symbol, inside = _find_axis(crossing, param, name, node, span, mine)
         mine.append(inside)
         if symbol != inside:
@@ -144,8 +150,14 @@ def _enter_tensor(crossing: Crossing, param: tree.Param, spec: tree.TensorSpec, 
     extra = [name for name in node.tensor.names if name not in mine]
     if extra and not any(axis.name == STAR for axis in spec.axes):
         shown = crossing.caller.local(extra[0])
-        raise Fault(Diagnostic("E0309", f"`{param.name}` of block `{crossing.reading.block.name}` takes no axis `{shown}`", span, "this tensor has it",
-                               (Label(spec.span, "declared here"),), help="a `*` in the signature would let any axes through"))  # fmt: skip
+        raise fault(
+            "E0309",
+            f"`{param.name}` of block `{crossing.reading.block.name}` takes no axis `{shown}`",
+            span,
+            "this tensor has it",
+            (Label(spec.span, "declared here"),),
+            help="a `*` in the signature would let any axes through",
+        )
     crossing.hidden.extend(extra)
     return node
 
@@ -160,7 +172,7 @@ def _find_axis(crossing: Crossing, param: tree.Param, name: str, node: Node, spa
         return _merge_group(crossing, name, symbols, node, span)
     symbol = symbols[0]
     if symbol in mine:
-        raise Fault(Diagnostic("E0204", f"axis `{crossing.caller.local(symbol)}` is bound twice in one tensor", span, "here"))
+        raise fault("E0204", f"axis `{crossing.caller.local(symbol)}` is bound twice in one tensor", span, "here")
     if bound is None:
         inside = symbol if symbol not in crossing.back else crossing.caller.fresh(symbol + "_", [*crossing.scope.avoid])
         bound = crossing.scope.bind_axis(name, inside)
@@ -184,8 +196,14 @@ def _caller_symbol(crossing: Crossing, param: tree.Param, name: str, item: tree.
     shown = [crossing.caller.local(symbol) for symbol in node.tensor.names]
     free = [axis for axis in shown if axis not in signature_axes(block) and axis != STAR]
     suggestion = f"bind another one: {block.name}(..., {name}={free[-1] if free else 'K'})"
-    raise Fault(Diagnostic("E0301", f"block `{block.name}` needs axis `{item.name}`, and this tensor has none", span, f"its axes: {', '.join(shown)}",
-                           (Label(param.span, f"`{name}` is declared here"),), help=suggestion))  # fmt: skip
+    raise fault(
+        "E0301",
+        f"block `{block.name}` needs axis `{item.name}`, and this tensor has none",
+        span,
+        f"its axes: {', '.join(shown)}",
+        (Label(param.span, f"`{name}` is declared here"),),
+        help=suggestion,
+    )
 
 
 def _merge_group(crossing: Crossing, name: str, symbols: list[str], node: Node, span: Span) -> tuple[Node, str, str]:
@@ -261,7 +279,7 @@ def default_value(frame: Frame, param: tree.Param) -> Value:
     assert param.default is not None
     if isinstance(param.spec, tree.EnumSpec) and isinstance(param.default, tree.Name):
         if param.default.text not in param.spec.values:
-            raise Fault(Diagnostic("E0105", f"`{param.default.text}` is none of the values of `{param.name}`", param.default.span))
+            raise fault("E0105", f"`{param.default.text}` is none of the values of `{param.name}`", param.default.span)
         return Word(param.default.text)
     if isinstance(param.spec, tree.StaticSpec):
         value = evaluate(frame, param.default)
@@ -272,8 +290,14 @@ def default_value(frame: Frame, param: tree.Param) -> Value:
 def missing_value(frame: Frame, reading: BlockReading, param: tree.Param) -> Value:
     """A parameter without default that the call does not give."""
     name, block = param.name, reading.block
-    raise Fault(Diagnostic("E0302", f"block `{block.name}` needs `{name}`", reading.span, "not given here", (Label(param.span, "declared here, without a default"),),
-                           help=f"add {name}=..."))  # fmt: skip
+    raise fault(
+        "E0302",
+        f"block `{block.name}` needs `{name}`",
+        reading.span,
+        "not given here",
+        (Label(param.span, "declared here, without a default"),),
+        help=f"add {name}=...",
+    )
 
 
 def check_declared(frame: Frame, block: tree.Block, param: tree.Param, spec: tree.TensorSpec, node: Node, span: Span) -> None:
@@ -292,8 +316,14 @@ def check_declared(frame: Frame, block: tree.Block, param: tree.Param, spec: tre
             )
     kinds = {"float": ("float", "wide", "complex"), "int": ("int", "bool"), "bool": ("bool",), "complex": ("complex",)}
     if spec.dtype in kinds and node.dtype not in kinds[spec.dtype]:
-        raise Fault(Diagnostic("E0310", f"`{param.name}` takes {spec.dtype} numbers, this tensor holds {node.dtype}", span, "here", (Label(spec.span, "declared here"),),
-                               help=f"convert it: {spec.dtype}(x)"))  # fmt: skip
+        raise fault(
+            "E0310",
+            f"`{param.name}` takes {spec.dtype} numbers, this tensor holds {node.dtype}",
+            span,
+            "here",
+            (Label(spec.span, "declared here"),),
+            help=f"convert it: {spec.dtype}(x)",
+        )
 
 
 def declared_size(frame: Frame, axis: tree.AxisSpec, name: str) -> Size | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...dsl import tree
-from ...dsl.diagnostics import Diagnostic, Fault
+from ...dsl.diagnostics import Diagnostic, Fault, fault
 from ...dsl.source import Span
 from ..graph import Node
 from ..ops.base import Call
@@ -27,7 +27,7 @@ def _index(frame: Frame, expr: tree.Index) -> Value:
     if isinstance(value, Unknown) and value.kind == "list":
         return Unknown("float", f"{value.name}_item") if len(expr.items) == 1 and not isinstance(expr.items[0].value, tree.Range) else value
     if not isinstance(value, Node):
-        raise Fault(Diagnostic("E0300", f"this is {describe(value)}, it cannot be indexed", expr.base.span))
+        raise fault("E0300", f"this is {describe(value)}, it cannot be indexed", expr.base.span)
     for item in expr.items:
         value = _one(frame, value, item, expr.span)
     return value
@@ -52,7 +52,7 @@ def _indexed_name(frame: Frame, expr: tree.Index) -> Value | None:
         if frame.session.checking and number is None:
             name = known[0]
         else:
-            raise Fault(Diagnostic("E0101", f"unknown name `{name}`", expr.span, "not bound", help=f"bound so far: {', '.join(known)}"))
+            raise fault("E0101", f"unknown name `{name}`", expr.span, "not bound", help=f"bound so far: {', '.join(known)}")
     value = frame.scope.values[name]
     if isinstance(value, Poison):
         raise Poisoned
@@ -61,7 +61,7 @@ def _indexed_name(frame: Frame, expr: tree.Index) -> Value | None:
 
 def _in_list(frame: Frame, value: tuple[Value, ...], expr: tree.Index) -> Value:
     if len(expr.items) != 1 or expr.items[0].axis is not None:
-        raise Fault(Diagnostic("E0300", "a list has one index", expr.span, help="write values[i]"))
+        raise fault("E0300", "a list has one index", expr.span, help="write values[i]")
     index = expr.items[0].value
     if isinstance(index, tree.Range):
         ends = [statics.whole(static(frame, end)) if end is not None else None for end in (index.start, index.stop)]
@@ -71,7 +71,7 @@ def _in_list(frame: Frame, value: tuple[Value, ...], expr: tree.Index) -> Value:
     if number is None:
         if isinstance(found, Unknown | Size) and frame.session.checking and value:
             return value[0]
-        raise Fault(Diagnostic("E0300", "an index of a list is a whole number", index.span))
+        raise fault("E0300", "an index of a list is a whole number", index.span)
     if not -len(value) <= number < len(value):
         raise Fault(
             Diagnostic("E0211", f"index {number} in a list of {len(value)}", index.span, "out of range", help=f"0 to {len(value) - 1}")
@@ -104,7 +104,7 @@ def _one(frame: Frame, x: Node, item: tree.IndexItem, span: Span) -> Node:
         return pick(frame, x, axis, Size.of(0), item.span)
     whole = statics.as_size(value) if is_number(value) else None
     if whole is None:
-        raise Fault(Diagnostic("E0300", f"an index is a whole number or an int tensor, this is {describe(value)}", item.value.span))
+        raise fault("E0300", f"an index is a whole number or an int tensor, this is {describe(value)}", item.value.span)
     return pick(frame, x, axis, whole, item.span)
 
 

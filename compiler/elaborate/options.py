@@ -6,7 +6,7 @@ from typing import Any
 
 from ...dsl import tree
 from ...dsl.closest import closest
-from ...dsl.diagnostics import Diagnostic, Fault
+from ...dsl.diagnostics import Diagnostic, Fault, fault
 from ..graph import Init
 from ..ops.base import Option
 from ..sizes import Size
@@ -28,16 +28,16 @@ def read_option(frame: Frame, option: Option, value: Written, operator: str) -> 
         items = value.items if isinstance(value, tree.TupleOf) else (value,)
         return tuple(read_axes(frame, item, f"`{option.name}=`") for item in items)
     if isinstance(value, tree.AxisList | tree.Arrow):
-        raise Fault(Diagnostic("E0303", f"`{option.name}=` is not an axis option", value.span, "these are axes"))
+        raise fault("E0303", f"`{option.name}=` is not an axis option", value.span, "these are axes")
     if isinstance(value, tree.Nothing) or (isinstance(value, tree.Name) and frame.scope.values.get(value.text, 0) is None):
         if option.default is not None and not option.optional:
-            raise Fault(Diagnostic("E0303", f"`{option.name}=` cannot be `none`", value.span, help=option.doc))
+            raise fault("E0303", f"`{option.name}=` cannot be `none`", value.span, help=option.doc)
         return None
     return _READERS[option.kind](frame, option, value, operator)
 
 
 def _wrong(option: Option, value: tree.Expr, found: Value, wanted: str) -> Fault:
-    return Fault(Diagnostic("E0303", f"`{option.name}=` needs {wanted}, this is {describe(found)}", value.span, help=option.doc))
+    return fault("E0303", f"`{option.name}=` needs {wanted}, this is {describe(found)}", value.span, help=option.doc)
 
 
 def _int(frame: Frame, option: Option, value: tree.Expr, operator: str) -> Size:
@@ -102,7 +102,7 @@ def _one_of(option: Option, value: tree.Expr, found: Word) -> str:
         return found.text
     near = closest(found.text, option.words)
     help = f"did you mean `{near}`?" if near else f"one of: {', '.join(option.words)}"
-    raise Fault(Diagnostic("E0105", f"`{found.text}` is none of the values of `{option.name}=`", value.span, "not known", help=help))
+    raise fault("E0105", f"`{found.text}` is none of the values of `{option.name}=`", value.span, "not known", help=help)
 
 
 def _padding(frame: Frame, option: Option, value: tree.Expr, operator: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...dsl import tree
-from ...dsl.diagnostics import Diagnostic, Fault, Label
+from ...dsl.diagnostics import Fault, Label, fault
 from ...dsl.source import Span
 from ..graph import Node
 from ..ops.shape import expand_axes
@@ -17,8 +17,13 @@ def check_results(frame: Frame, block: tree.Block, values: list[tuple[Node, Span
     """Each value with exactly the declared axes (those of `*` filled in). Raises Fault E0504 where one does not match."""
     if len(values) != len(block.results):
         span = values[0][1] if values else block.head
-        raise Fault(Diagnostic("E0306", f"block `{block.name}` declares {_count(len(block.results))}, and returns {len(values)}", span, "returned here",
-                               (Label(block.head, "declared here"),)))  # fmt: skip
+        raise fault(
+            "E0306",
+            f"block `{block.name}` declares {_count(len(block.results))}, and returns {len(values)}",
+            span,
+            "returned here",
+            (Label(block.head, "declared here"),),
+        )
     return [check_result(frame, block, result, node, span) for result, (node, span) in zip(block.results, values, strict=True)]
 
 
@@ -36,10 +41,10 @@ def check_result(frame: Frame, block: tree.Block, result: tree.Result, node: Nod
             continue
         name = axis_name(spec, known)
         if name is None:
-            raise Fault(Diagnostic("E0506", "this axis has no name", spec.span, "several could be meant", help="write it as name = size"))
+            raise fault("E0506", "this axis has no name", spec.span, "several could be meant", help="write it as name = size")
         symbol = frame.scope.entry(name).symbol
         if symbol in wanted:
-            raise Fault(Diagnostic("E0204", f"axis `{name}` is declared twice", spec.span))
+            raise fault("E0204", f"axis `{name}` is declared twice", spec.span)
         wanted.append(symbol)
         if not node.tensor.has(symbol):
             raise _mismatch(frame, result, node, span, f"it has no axis `{name}`")
@@ -86,11 +91,23 @@ def _shown(frame: Frame, node: Node) -> str:
 
 
 def _mismatch(frame: Frame, result: tree.Result, node: Node, span: Span, why: str) -> Fault:
-    return Fault(Diagnostic("E0504", f"the result does not match its declaration: {why}", span, f"found {_shown(frame, node)}",
-                            (Label(result.type.span, f"expected {result.type.span.text}"),), frame.bindings(),
-                            "change the declared result, or reduce, rename or expand the axis before returning"))  # fmt: skip
+    return fault(
+        "E0504",
+        f"the result does not match its declaration: {why}",
+        span,
+        f"found {_shown(frame, node)}",
+        (Label(result.type.span, f"expected {result.type.span.text}"),),
+        frame.bindings(),
+        "change the declared result, or reduce, rename or expand the axis before returning",
+    )
 
 
 def _size_mismatch(frame: Frame, result: tree.Result, spec: tree.AxisSpec, node: Node, span: Span, why: str) -> Fault:
-    return Fault(Diagnostic("E0504", f"the result does not match its declaration: {why}", span, f"found {_shown(frame, node)}",
-                            (Label(spec.span, "expected this"),), frame.bindings()))  # fmt: skip
+    return fault(
+        "E0504",
+        f"the result does not match its declaration: {why}",
+        span,
+        f"found {_shown(frame, node)}",
+        (Label(spec.span, "expected this"),),
+        frame.bindings(),
+    )

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 from ...dsl import tree
 from ...dsl.closest import closest
-from ...dsl.diagnostics import AttnError, Diagnostic, Fault, Label
+from ...dsl.diagnostics import AttnError, Diagnostic, Fault, Label, fault
 from ...dsl.loader import Unit
 from ...dsl.source import Span
-from ..graph import Graph, Node, Output, Weight
+from ..graph import Graph, Node, Output
 from ..sizes import Size
 from ..types import STAR, Axis, DType, TensorType
 from . import naming
@@ -22,9 +22,10 @@ from .frame import Frame
 from .inline import declared_size, default_value
 from .results import check_results
 from .scope import Scope
-from .session import Session, Slot, Visit
+from .session import Session, Visit
 from .statements import run_body
-from .values import POISON, Poisoned, Unknown, Value, Word, describe
+from .values import POISON, Poisoned, Unknown, Value, Word
+from .weights import name_weights
 
 Bindings = Mapping[str, Any]
 
@@ -52,8 +53,8 @@ def elaborate(
 ) -> Elaborated:
     """Build the typed graph of a block.
 
-    `bind`: sizes of axes and values of parameters; `given`: the optional inputs that will be passed. While `checking`, what is unbound stays
-    symbolic; otherwise every parameter without a default and every axis of a weight must be bound.
+    `bind`: sizes of axes and values of parameters; `given`: the optional inputs that will be passed. While `checking`, what is
+    unbound stays symbolic; otherwise every parameter without a default and every axis of a weight must be bound.
     """
     session = Session(checking)
     owner = naming.root()
@@ -172,7 +173,7 @@ class _Root:
             entry.add(Size.symbol(name), span, "any size")
             return
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
-            raise Fault(Diagnostic("E0503", f"axis `{name}` is bound to {value!r}", span, "a whole number is needed"))
+            raise fault("E0503", f"axis `{name}` is bound to {value!r}", span, "a whole number is needed")
         entry.add(Size.of(value), span, "bound by the caller")
 
     def _statics(self) -> bool:
@@ -196,8 +197,16 @@ class _Root:
             names = [param.name for param in missing]
             labels = tuple(Label(param.span, "no default") for param in missing[1:])
             call = ", ".join(f"{name}=..." for name in names)
-            self.frame.session.report(Diagnostic("E0501", f"block `{self.block.name}` needs {', '.join(f'`{name}`' for name in names)} to be compiled",
-                                                 missing[0].span, "no default", labels, help=f"bind it: attn.compile(..., {call}) or --bind {call}"))  # fmt: skip
+            self.frame.session.report(
+                Diagnostic(
+                    "E0501",
+                    f"block `{self.block.name}` needs {', '.join(f'`{name}`' for name in names)} to be compiled",
+                    missing[0].span,
+                    "no default",
+                    labels,
+                    help=f"bind it: attn.compile(..., {call}) or --bind {call}",
+                )
+            )
         return not missing
 
     def _value(self, param: tree.Param) -> Value:
@@ -281,8 +290,13 @@ def input_dtype(spec: tree.TensorSpec) -> DType:
         if spec.dtype == known:
             return known
     near = closest(spec.dtype, ["float", "int", "bool", "complex"])
-    raise Fault(Diagnostic("E0107", f"there is no kind of number `{spec.dtype}`", spec.span, "not known",
-                           help=f"did you mean `{near}`?" if near else "float, int or bool"))  # fmt: skip
+    raise fault(
+        "E0107",
+        f"there is no kind of number `{spec.dtype}`",
+        spec.span,
+        "not known",
+        help=f"did you mean `{near}`?" if near else "float, int or bool",
+    )
 
 
 def from_python(value: Any, param: tree.Param) -> Value:
@@ -292,8 +306,13 @@ def from_python(value: Any, param: tree.Param) -> Value:
         if value in spec.values:
             return Word(value)
         near = closest(str(value), spec.values)
-        raise Fault(Diagnostic("E0105", f"{value!r} is none of the values of `{param.name}`", spec.span, "the values are declared here",
-                               help=f"did you mean `{near}`?" if near else f"one of: {', '.join(spec.values)}"))  # fmt: skip
+        raise fault(
+            "E0105",
+            f"{value!r} is none of the values of `{param.name}`",
+            spec.span,
+            "the values are declared here",
+            help=f"did you mean `{near}`?" if near else f"one of: {', '.join(spec.values)}",
+        )
     if not isinstance(spec, tree.StaticSpec):
         raise Fault(
             Diagnostic(
@@ -313,7 +332,7 @@ def _static(value: Any, param: tree.Param) -> Value:
     if isinstance(value, list | tuple):
         items = cast(Sequence[Any], value)
         return tuple(_static(item, param) for item in items)
-    raise Fault(Diagnostic("E0503", f"`{param.name}` is bound to {value!r}", param.span, "numbers, booleans, lists and words can be bound"))
+    raise fault("E0503", f"`{param.name}` is bound to {value!r}", param.span, "numbers, booleans, lists and words can be bound")
 
 
 @dataclass(frozen=True, eq=False)
@@ -329,14 +348,19 @@ class ParamLayer:
 
     def apply(self, tensors: Sequence[Node], span: Span) -> Node:
         if len(tensors) != 1:
-            raise Fault(Diagnostic("E0302", f"`{self.param.name}` takes 1 tensor, {len(tensors)} given", span, "applied here"))
+            raise fault("E0302", f"`{self.param.name}` takes 1 tensor, {len(tensors)} given", span, "applied here")
         scope, known, x = self.frame.scope, static_names_of(self.frame), tensors[0]
         gone = [scope.entry(name).symbol for spec in self.spec.input.axes if (name := axis_name(spec, known)) not in (None, STAR) and name]
         for symbol in gone:
             if not x.tensor.has(symbol):
                 shown = ", ".join(self.frame.local(name) for name in x.tensor.names)
-                raise Fault(Diagnostic("E0301", f"layer `{self.param.name}` needs axis `{self.frame.local(symbol)}`", span, f"this tensor has {shown}",
-                                       (Label(self.spec.span, "declared here"),)))  # fmt: skip
+                raise fault(
+                    "E0301",
+                    f"layer `{self.param.name}` needs axis `{self.frame.local(symbol)}`",
+                    span,
+                    f"this tensor has {shown}",
+                    (Label(self.spec.span, "declared here"),),
+                )
         made = [self._made(spec, x) for spec in self.spec.output.axes if spec.name != STAR]
         type = x.tensor.without(gone).plus(made)
         return self.frame.node("layer", (x,), type, span, name=self.param.name)
@@ -344,7 +368,7 @@ class ParamLayer:
     def _made(self, spec: tree.AxisSpec, x: Node) -> Axis:
         name = axis_name(spec, static_names_of(self.frame))
         if name is None:
-            raise Fault(Diagnostic("E0506", "this axis has no name", spec.span, help="write it as name = size"))
+            raise fault("E0506", "this axis has no name", spec.span, help="write it as name = size")
         symbol = self.frame.scope.entry(name).symbol
         found = declared_size(self.frame, spec, name)
         if found is None:
@@ -356,62 +380,4 @@ def static_names_of(frame: Frame) -> set[str]:
     return {name for name, value in frame.scope.values.items() if not isinstance(value, Node)}
 
 
-# ---------------------------------------------------------------- weights
-
-
-def name_weights(session: Session, block: tree.Block) -> tuple[Weight, ...]:
-    """The weights with their paths; clashes, and sizes that are not bound, are reported."""
-    weights: list[Weight] = []
-    taken: dict[str, Slot] = {}
-    for slot in session.slots:
-        path = ".".join((*slot.owner.path(), slot.leaf))
-        _check_path(session, path, slot, taken)
-        taken[path] = slot
-        weights.append(Weight(path, slot.kind, slot.axes, slot.groups, slot.dtype, slot.init, slot.span))
-    _check_prefixes(session, taken)
-    if not session.checking:
-        _check_bound(session, block, weights)
-    return tuple(weights)
-
-
-def _check_path(session: Session, path: str, slot: Slot, taken: Mapping[str, Slot]) -> None:
-    other = taken.get(path)
-    if other is None or any(d.span == slot.span and d.code in ("E0401", "E0402") for d in session.diagnostics):
-        return
-    if other.span == slot.span and other.owner is not slot.owner:
-        session.report(Diagnostic("E0402", f"the weight `{path}` is made anew in every turn of a loop under one name", slot.span, "made here",
-                                  help="name the turn: `as layers[i]`, or make the layer before the loop to share it"))  # fmt: skip
-    else:
-        session.report(Diagnostic("E0401", f"two weights would be called `{path}`", slot.span, "the second is here", (Label(other.span, "the first is here"),),
-                                  help="give one of them a name of its own: ... as other"))  # fmt: skip
-
-
-def _check_prefixes(session: Session, taken: Mapping[str, Slot]) -> None:
-    for path, slot in taken.items():
-        parts = path.split(".")
-        for end in range(1, len(parts)):
-            outer = taken.get(".".join(parts[:end]))
-            if outer is not None:
-                session.report(Diagnostic("E0401", f"`{'.'.join(parts[:end])}` is a weight and the path of another, `{path}`", slot.span, "the other is here",
-                                          (Label(outer.span, "the weight is here"),), help="give one of them a name of its own: ... as other"))  # fmt: skip
-
-
-def _check_bound(session: Session, block: tree.Block, weights: Sequence[Weight]) -> None:
-    """Every axis in the shape of a weight must have a number."""
-    needed: dict[str, list[str]] = {}
-    for weight in weights:
-        for size in weight.shape:
-            for name in sorted(size.free()):
-                needed.setdefault(name, []).append(weight.path)
-    if not needed:
-        return
-    names = sorted(needed)
-    shown = ", ".join(f"`{name}`" for name in names)
-    first = needed[names[0]]
-    call = ", ".join(f"{name}=64" for name in names)
-    session.report(Diagnostic("E0501", f"{shown} must be bound: weights have {'it' if len(names) == 1 else 'them'} in their shape", block.head,
-                              f"needed by `{first[0]}`" + (f" and {len(first) - 1} more" if len(first) > 1 else ""),
-                              help=f"bind: attn.compile(..., {call}) or --bind {call}"))  # fmt: skip
-
-
-__all__ = ["Elaborated", "ParamLayer", "describe", "elaborate"]
+__all__ = ["Elaborated", "ParamLayer", "elaborate"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...dsl import tree
-from ...dsl.diagnostics import Diagnostic, Fault
+from ...dsl.diagnostics import Diagnostic, Fault, fault
 from ...dsl.source import Span
 from ..graph import Body, Node, topological
 from ..types import STAR, Axis, DType, TensorType, TupleType
@@ -70,9 +70,14 @@ def _stepped_axis(frame: Frame, expr: tree.Scan) -> Axis:
     known = frame.scope.sizes(expr.axis)
     if not known:
         if not frame.scope.knows_axis(expr.axis):
-            raise Fault(Diagnostic("E0201", f"there is no axis `{expr.axis}` to step along", expr.axis_span, "not known here",
-                                   help=f"axes here: {', '.join(frame.scope.axes) or 'none'}"))  # fmt: skip
-        raise Fault(Diagnostic("E0206", f"axis `{expr.axis}` has no size yet", expr.axis_span))
+            raise fault(
+                "E0201",
+                f"there is no axis `{expr.axis}` to step along",
+                expr.axis_span,
+                "not known here",
+                help=f"axes here: {', '.join(frame.scope.axes) or 'none'}",
+            )
+        raise fault("E0206", f"axis `{expr.axis}` has no size yet", expr.axis_span)
     if len(known) > 1:
         raise frame.ambiguous(expr.axis, expr.axis_span)
     return Axis(frame.scope.entry(expr.axis).symbol, known[0].size)
@@ -105,7 +110,7 @@ def _carry_axes(frame: Frame, carry: tree.Carry) -> list[Axis]:
             continue
         name = axis_name(spec, set(frame.scope.values))
         if name is None:
-            raise Fault(Diagnostic("E0506", "this axis has no name", spec.span, help="write it as name = size"))
+            raise fault("E0506", "this axis has no name", spec.span, help="write it as name = size")
         ref = axis_ref(frame, tree.AxisItem(spec.span, name, spec.size if spec.name is not None else None))
         if spec.name is None and spec.size is not None:
             axes.append(Axis(ref.symbol, size(frame, spec.size)))
@@ -160,8 +165,19 @@ def _close(
     types = TupleType((*stacked, *(node.tensor for node in carries)))
     inputs = (*inits, *stepping.sliced, *hoisted)
     frame = stepping.frame
-    node = frame.node("scan", inputs, types, expr.span, axis=stepping.axis.name, reverse=expr.reverse, carries=len(inits), sliced=len(stepping.sliced),
-                      length=stepping.axis.size, number=stepping.number, body=body)  # fmt: skip
+    node = frame.node(
+        "scan",
+        inputs,
+        types,
+        expr.span,
+        axis=stepping.axis.name,
+        reverse=expr.reverse,
+        carries=len(inits),
+        sliced=len(stepping.sliced),
+        length=stepping.axis.size,
+        number=stepping.number,
+        body=body,
+    )
     items = tuple(frame.node("item", (node,), type, expr.span, index=index) for index, type in enumerate(types.items))
     results, extra = items[: len(yields)], items[len(yields) :]
     return results[0] if len(results) == 1 and not extra else Several(results, extra)

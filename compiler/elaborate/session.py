@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from ...dsl.diagnostics import Diagnostic, Fault
+from ...dsl.diagnostics import Diagnostic, fault
 from ...dsl.source import Span
 from ..graph import Builder, Guard, Init, Node
 from ..sizes import Size
@@ -93,4 +93,4 @@ class Session:
     def count(self, span: Span) -> None:
         self.made += 1
         if self.made > MAX_NODES:
-            raise Fault(Diagnostic("E0513", f"the program has more than {MAX_NODES:,} operations", span, "the limit is reached here"))
+            raise fault("E0513", f"the program has more than {MAX_NODES:,} operations", span, "the limit is reached here")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...dsl import tree
-from ...dsl.diagnostics import Diagnostic, Fault
+from ...dsl.diagnostics import Diagnostic, Fault, fault
 from ...dsl.source import Span
 from ..graph import Node
 from ..sizes import Size
@@ -133,7 +133,7 @@ def target_name(frame: Frame, target: tree.Target) -> str:
         return target.name
     number = statics.whole(static(frame, target.index))
     if number is None:
-        raise Fault(Diagnostic("E0300", "an index of a name is a whole number", target.index.span))
+        raise fault("E0300", "an index of a name is a whole number", target.index.span)
     return f"{target.name}[{number}]"
 
 
@@ -181,9 +181,9 @@ def results(frame: Frame, exprs: Sequence[tree.Expr]) -> Returned:
         nodes: tuple[Value, ...] = value.items if isinstance(value, Several) else (value,)
         for node in nodes:
             if is_layer(node):
-                raise Fault(Diagnostic("E0300", "a block returns tensors, this is a layer", expr.span, node.describe()))
+                raise fault("E0300", "a block returns tensors, this is a layer", expr.span, node.describe())
             if not isinstance(node, Node) and not isinstance(node, Size | float | bool | Unknown) and not hasattr(node, "numerator"):
-                raise Fault(Diagnostic("E0300", f"a block returns tensors, this is {describe(node)}", expr.span))
+                raise fault("E0300", f"a block returns tensors, this is {describe(node)}", expr.span)
             found.append((as_tensor(frame, node, expr.span), expr.span))
     return found
 
@@ -191,14 +191,14 @@ def results(frame: Frame, exprs: Sequence[tree.Expr]) -> Returned:
 @runs(tree.Return)
 def _return(frame: Frame, statement: tree.Return) -> None:
     if frame.scope.values.get("<scan>"):
-        raise Fault(Diagnostic("E0510", "`return` inside a scan", statement.span, help="a scan gives its results with `yield`"))
+        raise fault("E0510", "`return` inside a scan", statement.span, help="a scan gives its results with `yield`")
     raise Done(results(frame, statement.values))
 
 
 @runs(tree.Yield)
 def _yield(frame: Frame, statement: tree.Yield) -> None:
     if not frame.scope.values.get("<scan>"):
-        raise Fault(Diagnostic("E0510", "`yield` outside of a scan", statement.span, help="a block gives its results with `return`"))
+        raise fault("E0510", "`yield` outside of a scan", statement.span, help="a block gives its results with `return`")
     raise Done(results(frame, statement.values))
 
 
@@ -288,8 +288,12 @@ def _turns(frame: Frame, statement: tree.For) -> Sequence[Value]:
     last = _end(frame, statement.values.stop, None)
     if first is None or last is None:
         if not frame.session.checking:
-            raise Fault(Diagnostic("E0507", "the number of turns depends on a size that is only known when the module runs", statement.values.span,
-                                   help="bind it, or use `scan` to step along an axis"))  # fmt: skip
+            raise fault(
+                "E0507",
+                "the number of turns depends on a size that is only known when the module runs",
+                statement.values.span,
+                help="bind it, or use `scan` to step along an axis",
+            )
         start = first if first is not None else 0
         return (Size.of(start), Size.of(start + 1))
     return [Size.of(index) for index in range(first, min(last, first + MAX_TURNS + 1))]
@@ -308,7 +312,7 @@ def expanded(frame: Frame, node: Node, axes: Sequence[Axis], span: Span) -> Node
     names = [axis.name for axis in axes]
     for axis in node.tensor.axes:
         if axis.name not in names:
-            raise Fault(Diagnostic("E0504", f"this has an axis `{frame.local(axis.name)}` that is not declared", span, "here"))
+            raise fault("E0504", f"this has an axis `{frame.local(axis.name)}` that is not declared", span, "here")
     for axis in axes:
         if node.tensor.has(axis.name):
             frame.require_equal(axis.size, node.tensor.size(axis.name), f"axis `{frame.local(axis.name)}` has two sizes", span)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
-from ...dsl.diagnostics import Diagnostic, Fault
+from ...dsl.diagnostics import fault
 from ...dsl.source import Span
 from .. import sizes
 from ..sizes import Size, SizeTooLarge, at_least, equal
@@ -80,7 +80,7 @@ ROUGH: dict[str, Callable[[float, float], float]] = {
 def arithmetic(op: str, left: Number, right: Number, span: Span) -> Number:
     """`left op right`. Raises Fault for division by zero and for results out of bounds, NotStatic where the graph must compute it."""
     if op in ("/", "//", "%") and _is_zero(right):
-        raise Fault(Diagnostic("E0215", "division by zero", span, "the right side is 0 here"))
+        raise fault("E0215", "division by zero", span, "the right side is 0 here")
     if op == "**":
         return _power(left, right, span)
     try:
@@ -89,7 +89,7 @@ def arithmetic(op: str, left: Number, right: Number, span: Span) -> Number:
             return _keep(EXACT[op](exact[0], exact[1]), exact[2])
         return ROUGH[op](as_float(left), as_float(right))
     except (SizeTooLarge, OverflowError) as error:
-        raise Fault(Diagnostic("E0214", "this number is too large", span, str(error))) from None
+        raise fault("E0214", "this number is too large", span, str(error)) from None
 
 
 def _is_zero(value: Number) -> bool:
@@ -103,14 +103,14 @@ def _power(left: Number, right: Number, span: Span) -> Number:
         if exact is not None and exponent is not None and abs(exponent) <= 64:
             base = exact[0]
             if exponent < 0 and _is_zero(base):
-                raise Fault(Diagnostic("E0215", "division by zero", span, "zero to a negative power"))
+                raise fault("E0215", "division by zero", span, "zero to a negative power")
             value = base**exponent if exponent >= 0 else Size.of(1) / base ** (-exponent)
             return _keep(value, exact[2])
         result = as_float(left) ** as_float(right)
     except (SizeTooLarge, OverflowError, ZeroDivisionError) as error:
-        raise Fault(Diagnostic("E0214", "this number is too large", span, str(error))) from None
+        raise fault("E0214", "this number is too large", span, str(error)) from None
     if isinstance(result, complex):
-        raise Fault(Diagnostic("E0216", "a root of a negative number", span))
+        raise fault("E0216", "a root of a negative number", span)
     return float(result)
 
 
@@ -125,7 +125,7 @@ def compare(op: str, left: Value, right: Value, span: Span) -> bool | Unknown:
     if is_number(left) and is_number(right):
         return _compare_numbers(op, left, right)
     if op not in ("==", "!="):
-        raise Fault(Diagnostic("E0300", f"`{op}` needs two numbers", span, f"this compares {describe(left)} with {describe(right)}"))
+        raise fault("E0300", f"`{op}` needs two numbers", span, f"this compares {describe(left)} with {describe(right)}")
     return bool(left == right) == (op == "==")
 
 
@@ -191,7 +191,7 @@ def _smooth(function: Callable[[float], float]) -> Callable[[Sequence[Value]], V
 
 
 def _round(value: float) -> int:
-    return int(round(value))
+    return round(value)
 
 
 def _truncate(args: Sequence[Value]) -> Value:
@@ -289,7 +289,7 @@ def apply(name: str, args: Sequence[Value], span: Span) -> Value:
     try:
         return FUNCTIONS[name](args)
     except (ValueError, OverflowError, ZeroDivisionError) as error:
-        raise Fault(Diagnostic("E0216", f"`{name}` has no value here", span, str(error))) from None
+        raise fault("E0216", f"`{name}` has no value here", span, str(error)) from None
 
 
 def whole(value: Value) -> int | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...dsl import tree
 from ...dsl.closest import closest
-from ...dsl.diagnostics import Diagnostic, Fault, Label
+from ...dsl.diagnostics import Diagnostic, Fault, Label, fault
 from ...dsl.source import Span
 from ..graph import Init, Node, topological
 from ..sizes import Size
@@ -46,7 +46,7 @@ UNSAID = Init("normal", (0.02,))
 def read_init(frame: Frame, expr: tree.Expr | tree.AxisList | tree.Arrow) -> Init:
     """`normal(0.02)`, `zeros`, a number, a list, or a formula over positions and constants."""
     if isinstance(expr, tree.AxisList | tree.Arrow):
-        raise Fault(Diagnostic("E0303", "an initial value is needed here, these are axes", expr.span))
+        raise fault("E0303", "an initial value is needed here, these are axes", expr.span)
     named = _named_init(frame, expr)
     if named is not None:
         return named
@@ -100,7 +100,7 @@ def _plain_number(frame: Frame, value: Value, span: Span) -> Any:
     if isinstance(value, bool):
         return value
     if not is_number(value):
-        raise Fault(Diagnostic("E0300", f"a number is needed here, this is {describe(value)}", span))
+        raise fault("E0300", f"a number is needed here, this is {describe(value)}", span)
     whole = statics.whole(value)
     if whole is not None and isinstance(value, Size):
         return whole
@@ -123,7 +123,7 @@ def _list_shape(value: Any, span: Span) -> tuple[int, ...]:
         return ()
     shapes = {_list_shape(item, span) for item in value}
     if len(shapes) > 1:
-        raise Fault(Diagnostic("E0303", "the rows of this list have different lengths", span))
+        raise fault("E0303", "the rows of this list have different lengths", span)
     return (len(value), *(shapes.pop() if shapes else ()))
 
 
@@ -135,11 +135,11 @@ def storage_axes(frame: Frame, spec: tree.TensorSpec) -> list[Axis]:
     axes: list[Axis] = []
     for item in spec.axes:
         if item.name == STAR:
-            raise Fault(Diagnostic("E0511", "what a module keeps has no `*`", item.span, "its axes must be known", help="name every axis"))
+            raise fault("E0511", "what a module keeps has no `*`", item.span, "its axes must be known", help="name every axis")
         known = {name for name in frame.scope.values if name not in frame.scope.axes}
         name = axis_name(item, known)
         if name is None:
-            raise Fault(Diagnostic("E0506", "this axis has no name", item.span, help="write it as name = size"))
+            raise fault("E0506", "this axis has no name", item.span, help="write it as name = size")
         ref = axis_ref(frame, tree.AxisItem(item.span, name, item.size if item.name is not None else None))
         if item.name is None and item.size is not None:
             axes.append(Axis(ref.symbol, size(frame, item.size)))
@@ -151,9 +151,9 @@ def storage_axes(frame: Frame, spec: tree.TensorSpec) -> list[Axis]:
 @runs(tree.Storage)
 def _storage(frame: Frame, statement: tree.Storage) -> None:
     if statement.kind == "state" and statement.init is None:
-        raise Fault(Diagnostic("E0303", "a state needs an initial value", statement.span, help="write state s: [...] = 0"))
+        raise fault("E0303", "a state needs an initial value", statement.span, help="write state s: [...] = 0")
     if statement.kind == "const" and statement.init is None:
-        raise Fault(Diagnostic("E0303", "a const needs a value", statement.span, help="write const k: [K=3] = [1, 2, 1]"))
+        raise fault("E0303", "a const needs a value", statement.span, help="write const k: [K=3] = [1, 2, 1]")
     axes = storage_axes(frame, statement.type)
     init = read_init(frame, statement.init) if statement.init is not None else UNSAID
     init = _fitted(frame, init, axes, statement.init.span if statement.init is not None else statement.span)
@@ -176,7 +176,7 @@ def _dtype(spec: tree.TensorSpec, kind: str) -> DType:
 
     dtype = input_dtype(spec)
     if kind == "param" and spec.dtype != "float":
-        raise Fault(Diagnostic("E0303", "a param is trained, so it holds float numbers", spec.span, help="use const or state"))
+        raise fault("E0303", "a param is trained, so it holds float numbers", spec.span, help="use const or state")
     return dtype
 
 
@@ -185,7 +185,7 @@ def _fitted(frame: Frame, init: Init, axes: list[Axis], span: Span) -> Init:
     if init.kind == "list":
         shape = _list_shape(init.values[0], span)
         if len(shape) != len(axes):
-            raise Fault(Diagnostic("E0303", f"a list of {len(shape)} levels for {len(axes)} axes", span, "does not fit the declared axes"))
+            raise fault("E0303", f"a list of {len(shape)} levels for {len(axes)} axes", span, "does not fit the declared axes")
         for axis, length in zip(axes, shape, strict=True):
             frame.require_equal(axis.size, Size.of(length), f"axis `{frame.local(axis.name)}` has two sizes", span)
     if init.kind == "formula" and init.node is not None:
@@ -201,8 +201,13 @@ def _next(frame: Frame, statement: tree.Next) -> None:
     state = frame.scope.states.get(name)
     if state is None:
         near = closest(name, frame.scope.states)
-        raise Fault(Diagnostic("E0512", f"`{name}` is not a state", statement.target.span, "declared with `state` it would be",
-                               help=f"did you mean `{near}`?" if near else ""))  # fmt: skip
+        raise fault(
+            "E0512",
+            f"`{name}` is not a state",
+            statement.target.span,
+            "declared with `state` it would be",
+            help=f"did you mean `{near}`?" if near else "",
+        )
     number: int = state["slot"]
     slot = frame.session.slots[number]
     if frame.scope.values.get("<scan>"):
@@ -212,8 +217,14 @@ def _next(frame: Frame, statement: tree.Next) -> None:
             )
         )
     if slot.written is not None:
-        raise Fault(Diagnostic("E0505", f"state `{name}` is written twice", statement.span, "again here", (Label(slot.written, "first written here"),),
-                               help="work the value out first, then write it once"))  # fmt: skip
+        raise fault(
+            "E0505",
+            f"state `{name}` is written twice",
+            statement.span,
+            "again here",
+            (Label(slot.written, "first written here"),),
+            help="work the value out first, then write it once",
+        )
     slot.written = statement.span
     value = as_tensor(frame, evaluate(frame, statement.value), statement.value.span)
     frame.update(state, expanded(frame, value, list(state.tensor.axes), statement.value.span))

@@ -1,0 +1,94 @@
+"""The weights of a program under their final names, once the whole program is built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ...dsl import tree
+from ...dsl.diagnostics import Diagnostic, Label
+from ..graph import Weight
+from .session import Session, Slot
+
+
+def name_weights(session: Session, block: tree.Block) -> tuple[Weight, ...]:
+    """The weights with their paths; clashes, and sizes that are not bound, are reported."""
+    weights: list[Weight] = []
+    taken: dict[str, Slot] = {}
+    for slot in session.slots:
+        path = ".".join((*slot.owner.path(), slot.leaf))
+        _check_path(session, path, slot, taken)
+        taken[path] = slot
+        weights.append(Weight(path, slot.kind, slot.axes, slot.groups, slot.dtype, slot.init, slot.span))
+    _check_prefixes(session, taken)
+    if not session.checking:
+        _check_bound(session, block, weights)
+    return tuple(weights)
+
+
+def _check_path(session: Session, path: str, slot: Slot, taken: Mapping[str, Slot]) -> None:
+    other = taken.get(path)
+    if other is None or any(d.span == slot.span and d.code in ("E0401", "E0402") for d in session.diagnostics):
+        return
+    if other.span == slot.span and other.owner is not slot.owner:
+        session.report(
+            Diagnostic(
+                "E0402",
+                f"the weight `{path}` is made anew in every turn of a loop under one name",
+                slot.span,
+                "made here",
+                help="name the turn: `as layers[i]`, or make the layer before the loop to share it",
+            )
+        )
+    else:
+        session.report(
+            Diagnostic(
+                "E0401",
+                f"two weights would be called `{path}`",
+                slot.span,
+                "the second is here",
+                (Label(other.span, "the first is here"),),
+                help="give one of them a name of its own: ... as other",
+            )
+        )
+
+
+def _check_prefixes(session: Session, taken: Mapping[str, Slot]) -> None:
+    for path, slot in taken.items():
+        parts = path.split(".")
+        for end in range(1, len(parts)):
+            outer = taken.get(".".join(parts[:end]))
+            if outer is not None:
+                session.report(
+                    Diagnostic(
+                        "E0401",
+                        f"`{'.'.join(parts[:end])}` is a weight and the path of another, `{path}`",
+                        slot.span,
+                        "the other is here",
+                        (Label(outer.span, "the weight is here"),),
+                        help="give one of them a name of its own: ... as other",
+                    )
+                )
+
+
+def _check_bound(session: Session, block: tree.Block, weights: Sequence[Weight]) -> None:
+    """Every axis in the shape of a weight must have a number."""
+    needed: dict[str, list[str]] = {}
+    for weight in weights:
+        for length in weight.shape:
+            for name in sorted(length.free()):
+                needed.setdefault(name, []).append(weight.path)
+    if not needed:
+        return
+    names = sorted(needed)
+    shown = ", ".join(f"`{name}`" for name in names)
+    first = needed[names[0]]
+    call = ", ".join(f"{name}=64" for name in names)
+    session.report(
+        Diagnostic(
+            "E0501",
+            f"{shown} must be bound: weights have {'it' if len(names) == 1 else 'them'} in their shape",
+            block.head,
+            f"needed by `{first[0]}`" + (f" and {len(first) - 1} more" if len(first) > 1 else ""),
+            help=f"bind: attn.compile(..., {call}) or --bind {call}",
+        )
+    )
