@@ -10,10 +10,15 @@ import pytest
 import torchvision_shim
 
 
+@pytest.fixture(scope="session", autouse=True)
+def torchvision() -> None:
+    """Models of timm and of transformers import it."""
+    torchvision_shim.prepare()
+
+
 @pytest.fixture(scope="session")
 def timm() -> Any:
     """The library of models, with the modules that the tests look into; a test that asks for it is skipped where it is not installed."""
-    torchvision_shim.prepare()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = pytest.importorskip("timm")
