@@ -90,6 +90,7 @@ def signature_axes(block: tree.Block) -> list[str]:
     specs += [result.type for result in block.results]
     names = [axis_name(axis, known) for spec in specs for axis in spec.axes]
     names += [param.name for param in block.params if isinstance(param.spec, tree.AxisKind)]
+    names += sorted({name for spec in specs for axis in spec.axes for name in names_in(axis.size) if name not in known})
     return list(dict.fromkeys(name for name in names if name is not None and name != "*"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...dsl import tree
-from ...dsl.diagnostics import Diagnostic, Fault, Label, fault
+from ...dsl.diagnostics import Label, fault
 from ...dsl.source import Span
 from ..graph import Node
 from ..ops.shape import expand_axes, merge_axes, rename_axes, split_axis
@@ -18,6 +18,7 @@ from .frame import Frame
 from .results import check_results
 from .scope import Scope
 from .session import Visit
+from .statics import FUNCTIONS
 from .values import POISON, Several, Value, Word
 
 MAX_DEPTH = 64
@@ -177,10 +178,6 @@ def _find_axis(crossing: Crossing, param: tree.Param, name: str, node: Node, spa
         inside = symbol if symbol not in crossing.back else crossing.caller.fresh(symbol + "_", [*crossing.scope.avoid])
         bound = crossing.scope.bind_axis(name, inside)
         crossing.back[inside] = symbol
-    elif crossing.back.get(bound.symbol, bound.symbol) != symbol:
-        raise Fault(
-            Diagnostic("E0312", f"axis `{name}` of block `{crossing.reading.block.name}` is bound to two different axes", span, "here")
-        )
     bound.add(node.tensor.size(symbol), span, f"in `{param.name}`")
     return node, symbol, bound.symbol
 
@@ -334,7 +331,7 @@ def declared_size(frame: Frame, axis: tree.AxisSpec, name: str) -> Size | None:
     clean = frame.scope.copy()
     for entry in clean.axes.values():
         entry.sizes = entry.sizes[:1]
-    if any(inner not in clean.values and not clean.sizes(inner) for inner in names_in(axis.size) if inner in clean.axes):
+    if any(inner not in clean.values and not clean.sizes(inner) and inner not in FUNCTIONS for inner in names_in(axis.size)):
         return None
     return size(frame.within(scope=clean), axis.size, f"axis `{name}`")
 

@@ -16,7 +16,7 @@ from ..graph import Graph, Node, Output
 from ..sizes import Size
 from ..types import STAR, Axis, DType, TensorType
 from . import naming
-from .blocks import axis_name, signature_axes, static_names, static_value
+from .blocks import axis_name, names_in, signature_axes, static_names, static_value
 from .expressions import size
 from .frame import Frame
 from .inline import declared_size, default_value
@@ -155,6 +155,10 @@ class _Root:
                         scope.bind_axis(name, name)
                     else:
                         self._axis(name, spec.span)
+        for param in self.block.params:
+            for spec in _input_axes(param):
+                for inner in sorted(names_in(spec.size) - known - {other.name for other in self.block.params}):
+                    self._axis(inner, spec.span)
         scope.hidden = (STAR,) if star else ()
         scope.avoid.add(STAR)
 

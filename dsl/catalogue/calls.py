@@ -1,4 +1,4 @@
-"""Codes E0300 to E0312: calls of operators and blocks."""
+"""Codes E0300 to E0311: calls of operators and blocks."""
 
 from __future__ import annotations
 
@@ -80,11 +80,4 @@ EXPLANATIONS = (
         "softmax(x, N, where=mask > 0)",
     ),
     Explanation("E0311", "arithmetic without a value", "Such as a division of two numbers by zero.", "0 * (1 / 0)", "0"),
-    Explanation(
-        "E0312",
-        "one axis of a block bound to two",
-        "An axis that two parameters of a block share is one axis.",
-        "cross(q, k)   # bound to N in q and to M in k",
-        "cross(q, k, N=N, M=M)",
-    ),
 )
