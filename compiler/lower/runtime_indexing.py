@@ -1,0 +1,28 @@
+"""What generated code calls for indexing and sampling."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def from_end(index: Tensor, size: int) -> Tensor:
+    """An integer tensor whose negative numbers count from the end of an axis of `size` positions."""
+    return torch.where(index < 0, index + size, index)
+
+
+def sample(x: Tensor, places: list[Tensor], mode: str, padding: str) -> Tensor:
+    """Values of `x` [B, C, *axes] (1 to 3 axes) at float coordinates, one tensor [B, P] for each axis: [B, C, P].
+
+    Coordinates count positions. `mode` is bilinear or nearest, `padding` zeros or border. Half precision is float32 inside.
+    """
+    working = torch.promote_types(x.dtype, torch.float32)
+    flat = x.dim() == 3
+    images = (x.unsqueeze(2) if flat else x).to(working)
+    sizes = images.shape[2:]
+    grid = [(2 * at.to(working) + 1) / size - 1 for at, size in zip(places, x.shape[2:], strict=True)]
+    if flat:
+        grid = [torch.zeros_like(grid[0]), *grid]
+    wanted = torch.stack(grid[::-1], dim=-1).reshape(x.shape[0], *[1] * (len(sizes) - 1), -1, len(sizes))
+    found = torch.nn.functional.grid_sample(images, wanted, mode=mode, padding_mode=padding, align_corners=False)
+    return found.flatten(2).to(x.dtype)
