@@ -1,0 +1,132 @@
+"""Attention that needs more than a few calls: a sink among the logits, and keys taken a chunk at a time.
+
+A standalone file carries the source of those it needs, so each function uses torch, builtins and its neighbours alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def sink_softmax(x: Tensor, sink: Tensor) -> Tensor:
+    """Softmax over the last dimension of `x` [.., keys] with `sink` [.., 1] (may broadcast) as one more logit, whose weight is left out."""
+    logits = torch.cat([x, sink.expand(*x.shape[:-1], 1)], -1)
+    return torch.softmax(logits, -1).narrow(-1, 0, x.shape[-1])
+
+
+def masked_attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    where: Tensor,
+    bias: Tensor | None,
+    scale: float,
+    dropout_p: float = 0.0,
+) -> Tensor:
+    """PyTorch's attention on [batch, heads, rows, features] where `where` holds; rows without any key give zeros and no gradients.
+
+    Not every kernel keeps such rows from being NaN, so they look at everything and are zeroed afterwards.
+    """
+    some = where.any(-1, keepdim=True)
+    mask = where | ~some
+    if bias is not None:
+        mask = torch.where(mask, bias, float("-inf"))
+    y = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout_p, scale=scale)
+    return torch.where(some, y, 0)
+
+
+def attention_equations(rows: int) -> tuple[str, str]:
+    """einsum equations over `rows` dimensions in common: scores of q [rows.., d] and k [rows.., keys, d]; reading v [rows.., keys, e]."""
+    head = "abcdefghijklmnopqrstuvwxyz"[:rows]
+    return f"{head}D,{head}KD->{head}K", f"{head}K,{head}KE->{head}E"
+
+
+def key_slice(x: Tensor | None, start: int, end: int) -> Tensor | None:
+    """Keys `start` to `end` of the last dimension; all of it where it is one number for every key."""
+    return x if x is None or x.shape[-1] == 1 else x[..., start:end]
+
+
+def chunk_scores(
+    q: Sequence[Tensor],
+    k: Sequence[Tensor],
+    equation: str,
+    scale: Any,
+    softcap: float | None,
+    bias: Tensor | None,
+    where: Tensor | None,
+) -> Tensor:
+    """The scores of some keys in float32 or wider, -inf where they are not allowed."""
+    s = torch.einsum(equation, q[0], k[0])
+    for left, right in zip(q[1:], k[1:], strict=True):
+        s = s + torch.einsum(equation, left, right)
+    s = s * scale
+    if softcap is not None:
+        s = torch.tanh(s / softcap) * softcap
+    if bias is not None:
+        s = s + bias
+    if where is not None:
+        s = torch.where(where, s, float("-inf"))
+    return s.float() if s.dtype in (torch.float16, torch.bfloat16) else s
+
+
+def chunked_attention(
+    q: Sequence[Tensor],
+    k: Sequence[Tensor],
+    v: Tensor,
+    chunk: int,
+    scale: Any,
+    softcap: float | None = None,
+    bias: Tensor | None = None,
+    where: Tensor | None = None,
+    sink: Tensor | None = None,
+    by: str = "softmax",
+    dropout: float = 0.0,
+) -> Tensor:
+    """Attention over `chunk` keys at a time, with the softmax of all of them: `[rows.., features]`.
+
+    q[i]: [rows.., dots], k[i]: [rows.., keys, dots], v: [rows.., keys, features]; scale, bias and where broadcast to [rows.., keys], sink
+    to [rows.., 1]. `rows` are the same dimensions everywhere, of size 1 where a tensor lacks one. `by`: softmax, sigmoid or relu2.
+    """
+    rows, count = v.dim() - 2, v.shape[-2]
+    scoring, reading = attention_equations(rows)
+    total: Any = 0.0
+    acc: Any = 0.0
+    top: Any = None
+    if sink is not None:
+        logit = sink.float() if sink.dtype in (torch.float16, torch.bfloat16) else sink
+        top = logit.detach()
+        total = torch.exp(logit - torch.where(top == float("-inf"), 0, top))
+    for start in range(0, max(count, 1), chunk):
+        end = min(start + chunk, count)
+        part = [x.narrow(rows, start, end - start) for x in k]
+        size = key_slice(scale, start, end) if isinstance(scale, Tensor) else scale
+        s = chunk_scores(q, part, scoring, size, softcap, key_slice(bias, start, end), key_slice(where, start, end))
+        if by == "softmax":
+            top, weights, keep = next_weights(s, top)
+            total = total * keep + weights.sum(-1, keepdim=True)
+            acc = acc * keep
+        else:
+            weights = torch.sigmoid(s) if by == "sigmoid" else torch.square(torch.relu(s))
+        weights = torch.nn.functional.dropout(weights, dropout) if dropout else weights
+        acc = acc + torch.einsum(reading, weights.to(v.dtype), v.narrow(rows, start, end - start)).to(weights.dtype)
+    if by == "softmax":
+        acc = acc / torch.where(total == 0, 1, total)
+    result: Tensor = acc.to(v.dtype)
+    return result
+
+
+def next_weights(s: Tensor, top: Tensor | None) -> tuple[Tensor, Tensor, Any]:
+    """The largest score so far, exp(s - largest), and what the sums made with the largest one before are multiplied with.
+
+    No gradient is lost by holding the largest score fixed: it cancels in the quotient.
+    """
+    scores = s.detach()
+    now = scores.amax(-1, keepdim=True) if s.shape[-1] else scores.new_full((*s.shape[:-1], 1), float("-inf"))
+    now = now if top is None else torch.maximum(now, top)
+    safe = torch.where(now == float("-inf"), 0, now)
+    keep = 0.0 if top is None else torch.exp(top - safe)
+    return now, torch.exp(s - safe), keep
