@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..lower.emitter import Emitter, Value
-from ..types import Axis
+from ..types import Axis, TensorType
 from .attention_parts import Parts
 from .facts import is_number
 
@@ -89,10 +89,8 @@ def _keys(e: Emitter, parts: Parts, layout: Layout, value: Value, last: Sequence
     x = e.flat(value, parts.groups([layout.batch, heads, parts.keys, last]))
     if not layout.repeated:
         return x
-    count = 1
-    for size in e.sizes([Axis(name, parts.sizes[name]) for name in layout.heads]):
-        count = e.call("operator.mul", count, size)
-    return e.method("expand", x, -1, count, -1, -1)
+    count = TensorType(tuple(Axis(name, parts.sizes[name]) for name in layout.heads)).elements()
+    return e.method("expand", x, -1, e.size(count), -1, -1)
 
 
 def _mask(e: Emitter, parts: Parts, layout: Layout, value: Value | None) -> Any:

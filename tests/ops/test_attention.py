@@ -200,7 +200,8 @@ def test_several_terms_are_the_score_of_concatenated_features(way: str) -> None:
 
 
 def test_talking_heads_work_on_the_scores() -> None:
-    text = "s = scores(q, k, over=N, dot=d) |> linear(h -> g=4) as pre; return softmax(s, over=N') |> linear(g -> h) as post |> read(v, over=N)"
+    text = "s = scores(q, k, over=N, dot=d) |> linear(h -> g=4) as pre; a = softmax(s, over=N')"
+    text = f"{text}; return a |> linear(g -> h) as post |> read(v, over=N)"
     m = module(SELF, text, "[*, h, N, e]", h=H)
     w = {name: tensor.detach() for name, tensor in m.named_parameters()}
 
