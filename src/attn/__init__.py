@@ -31,8 +31,8 @@ def compile(
 ) -> AttnModule:
     """A PyTorch module from a program.
 
-    `source` is a path, a library module (`std.channel`), `attn.text("block ...")`, or what `attn.load` gives; `block` names the block (the only
-    one, or the last, without). Sizes of axes and values of parameters are keywords (`C=64`), or stand in `bind`. `inputs` are the
+    `source` is a path, a library module (`std.channel`), `attn.text("block ...")`, or what `attn.load` gives; `block` names the block (the
+    only one, or the last, without). Sizes of axes and values of parameters are keywords (`C=64`), or stand in `bind`. `inputs` are the
     optional inputs the module is made for (another set is compiled when it is first called with one). `dtype` is that of the weights.
 
     Raises AttnError with every mistake found.
