@@ -1,0 +1,119 @@
+"""Groups from the blocks that nodes were made in, such that every group can stand as one box in an acyclic picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .model import Group
+
+_Key = tuple[str, bool]
+Path = tuple[_Key, ...]
+"""Around a box, outermost first: a title, and whether it is the inside of a scan."""
+
+Edge = tuple[int, int]
+
+
+@dataclass
+class _Part:
+    """Boxes of one group that are still to be split along the rest of their paths."""
+
+    members: list[int]
+    depth: int
+    group: int
+
+
+@dataclass
+class _Result:
+    groups: list[Group] = field(default_factory=lambda: [Group("", 0)])
+    home: dict[int, int] = field(default_factory=dict[int, int])
+
+
+def nest(paths: Sequence[Path], edges: Sequence[Edge]) -> tuple[tuple[Group, ...], list[int]]:
+    """The groups, and the group of each box. Boxes must be numbered so that edges lead to higher numbers.
+
+    A block that was entered twice, with a way out and in again between, becomes two groups; one around a single box goes.
+    """
+    below: dict[int, list[int]] = {}
+    for source, target in edges:
+        below.setdefault(source, []).append(target)
+    result = _Result()
+    waiting = [_Part(list(range(len(paths))), 0, 0)]
+    while waiting:
+        part = waiting.pop(0)
+        waiting.extend(_split(part, paths, below, result))
+    return tuple(result.groups), [result.home[box] for box in range(len(paths))]
+
+
+def _split(part: _Part, paths: Sequence[Path], below: dict[int, list[int]], result: _Result) -> list[_Part]:
+    """Put the boxes of a part where they belong; what lies deeper comes back as further parts."""
+    found: dict[_Key, list[int]] = {}
+    for box in part.members:
+        if len(paths[box]) > part.depth:
+            found.setdefault(paths[box][part.depth], []).append(box)
+        else:
+            result.home[box] = part.group
+    parts: list[_Part] = []
+    for (title, scan), members in _acyclic(part.members, found, below):
+        if len(members) == 1 and not scan:
+            result.home[members[0]] = part.group
+            continue
+        result.groups.append(Group(title, part.group, "scan" if scan else "block"))
+        parts.append(_Part(members, part.depth + 1, len(result.groups) - 1))
+    return parts
+
+
+def _acyclic(members: list[int], found: dict[_Key, list[int]], below: dict[int, list[int]]) -> list[tuple[_Key, list[int]]]:
+    """The groups as they are where that makes no cycle; else each cut into pieces one after the other."""
+    unit = {box: box for box in members}
+    for boxes in found.values():
+        unit.update(dict.fromkeys(boxes, boxes[0]))
+    if _order(members, unit, below) is not None:
+        return list(found.items())
+    unit = {box: box for box in members}
+    pieces: list[tuple[_Key, list[int]]] = []
+    for key, boxes in found.items():
+        for piece in _pieces(members, set(boxes), unit, below):
+            pieces.append((key, piece))
+            unit.update(dict.fromkeys(piece, piece[0]))
+    return pieces
+
+
+def _units(members: list[int], unit: dict[int, int], below: dict[int, list[int]]) -> dict[int, list[int]]:
+    """The graph of units: what stands below each. Every unit is a key."""
+    graph: dict[int, list[int]] = {unit[box]: [] for box in members}
+    for box in members:
+        graph[unit[box]].extend(unit[target] for target in below.get(box, ()) if target in unit and unit[target] != unit[box])
+    return graph
+
+
+def _order(members: list[int], unit: dict[int, int], below: dict[int, list[int]]) -> list[int] | None:
+    """The units, each after those above it; None where there is a cycle."""
+    graph = _units(members, unit, below)
+    waiting = dict.fromkeys(graph, 0)
+    for targets in graph.values():
+        for target in targets:
+            waiting[target] += 1
+    order = [node for node, count in waiting.items() if not count]
+    for node in order:
+        for target in graph[node]:
+            waiting[target] -= 1
+            if not waiting[target]:
+                order.append(target)
+    return order if len(order) == len(graph) else None
+
+
+def _pieces(members: list[int], group: set[int], unit: dict[int, int], below: dict[int, list[int]]) -> list[list[int]]:
+    """The boxes of a group by how often a way to them has left the group and come back."""
+    graph = _units(members, unit, below)
+    turns: dict[int, int] = {}
+    for node in _order(members, unit, below) or []:
+        here = turns.setdefault(node, 0) if node in group else turns.get(node, -1)
+        for target in graph[node]:
+            back = target in group and node not in group and here >= 0
+            turns[target] = max(turns.get(target, 0 if target in group else -1), here + back)
+    pieces: dict[int, list[int]] = {}
+    for box in members:
+        if box in group:
+            pieces.setdefault(turns[box], []).append(box)
+    return [pieces[turn] for turn in sorted(pieces)]
