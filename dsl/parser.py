@@ -7,7 +7,6 @@ message and every statement gets its chance.
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import replace
 
 from . import limits
 from .diagnostics import Diagnostic, Fault
@@ -78,7 +77,7 @@ def _documented(block: Block, lines: dict[int, Comment]) -> Block:
     while number in lines:
         found.append(lines[number].text.removeprefix(" "))
         number -= 1
-    return replace(block, doc="\n".join(reversed(found))) if found else block
+    return block.replace(doc="\n".join(reversed(found))) if found else block
 
 
 class _Run:

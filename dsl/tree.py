@@ -5,20 +5,21 @@ Expressions keep parentheses (`Paren`) because the formatter and the naming rule
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from .record import Record
 from .source import Source, Span
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(Record):
     span: Span
+
+    def __repr__(self) -> str:
+        text = " ".join(self.span.text.split())
+        return f"<{type(self).__name__} {text if len(text) <= 60 else text[:59] + '…'}>"
 
 
 # ---------------------------------------------------------------- axes
 
 
-@dataclass(frozen=True, slots=True)
 class AxisItem(Tree):
     """`H`, `N'`, `u=7`, `*` (name `*`) or a number (name is its digits, `1 + N -> M`, `C -> 1`) in a list of axes."""
 
@@ -30,14 +31,12 @@ class AxisItem(Tree):
         return self.name.isdigit()
 
 
-@dataclass(frozen=True, slots=True)
 class AxisList(Tree):
     """`H W`: a product of axes, the left one outer."""
 
     items: tuple[AxisItem, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Arrow(Tree):
     """`C -> E`, `H -> Y u=7`, `L + P -> A`, `A -> L + P`: each side is a sum (usually of one term) of axis lists.
 
@@ -52,57 +51,48 @@ class Arrow(Tree):
 # ---------------------------------------------------------------- expressions
 
 
-@dataclass(frozen=True, slots=True)
 class Name(Tree):
     """A value, an axis, a static, an operator or a block; trailing primes belong to the name."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
 class Int(Tree):
     value: int
 
 
-@dataclass(frozen=True, slots=True)
 class Float(Tree):
     """`text` keeps the digits; its value is the exact decimal."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
 class Bool(Tree):
     value: bool
 
 
-@dataclass(frozen=True, slots=True)
 class Nothing(Tree):
     """`none`."""
 
 
-@dataclass(frozen=True, slots=True)
 class ListOf(Tree):
     """`[5, 0]`."""
 
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class TupleOf(Tree):
     """`(qn, qr)`, `(d e, r)`: only as an argument."""
 
     items: tuple[Expr | AxisList, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Paren(Tree):
     """`(a + b)`; around an `AxisList` it is a group of axes, `N=(H W)`."""
 
     value: Expr | AxisList
 
 
-@dataclass(frozen=True, slots=True)
 class Unary(Tree):
     """`-a`, `not a`. `op` is `-` or `not`."""
 
@@ -110,7 +100,6 @@ class Unary(Tree):
     operand: Expr
 
 
-@dataclass(frozen=True, slots=True)
 class Binary(Tree):
     """`+ - * / // % ** == != < <= > >= and or`. `op_span` is the operator's own place."""
 
@@ -120,7 +109,6 @@ class Binary(Tree):
     op_span: Span
 
 
-@dataclass(frozen=True, slots=True)
 class Conditional(Tree):
     """`then if condition else other`."""
 
@@ -129,7 +117,6 @@ class Conditional(Tree):
     other: Expr
 
 
-@dataclass(frozen=True, slots=True)
 class Arg(Tree):
     """One argument; `name` is None where it stands by position."""
 
@@ -137,7 +124,6 @@ class Arg(Tree):
     value: Expr | AxisList | Arrow
 
 
-@dataclass(frozen=True, slots=True)
 class Call(Tree):
     """`callee(args)`; the callee is a `Name`, an indexed name or a `Paren`."""
 
@@ -145,7 +131,6 @@ class Call(Tree):
     args: tuple[Arg, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Range(Tree):
     """`0..n`, `1..`, `..-1`; the end is excluded."""
 
@@ -153,7 +138,6 @@ class Range(Tree):
     stop: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
 class IndexItem(Tree):
     """`s=0`, `C=0..w`, `T=at`; without an axis (`skip[2]`, `depths[i]`) a static index."""
 
@@ -161,13 +145,11 @@ class IndexItem(Tree):
     value: Expr | Range
 
 
-@dataclass(frozen=True, slots=True)
 class Index(Tree):
     base: Expr
     items: tuple[IndexItem, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Pipe(Tree):
     """`value |> stage |> stage`; a stage is a Name, a Call, an Index, or one of them Labelled."""
 
@@ -175,7 +157,6 @@ class Pipe(Tree):
     stages: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class PathSegment(Tree):
     """`layers[i]`: a free name with static indices."""
 
@@ -183,12 +164,10 @@ class PathSegment(Tree):
     indices: tuple[Expr, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
 class Path(Tree):
     segments: tuple[PathSegment, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Labelled(Tree):
     """`value as path`."""
 
@@ -196,7 +175,6 @@ class Labelled(Tree):
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
 class Carry(Tree):
     """`s: [*, D] = 0` in the head of a scan."""
 
@@ -205,7 +183,6 @@ class Carry(Tree):
     init: Expr
 
 
-@dataclass(frozen=True, slots=True)
 class Scan(Tree):
     """`scan N (s: [*, D] = 0) { ... yield a }`; `reverse` runs from the last step to the first (`scan N reverse (...)`)."""
 
@@ -224,7 +201,6 @@ Expr = (
 # ---------------------------------------------------------------- types in signatures
 
 
-@dataclass(frozen=True, slots=True)
 class AxisSpec(Tree):
     """`*` (name `*`), `C`, `N = H*W`, or a bare size `H/2` (name None) whose axis is read off it."""
 
@@ -232,7 +208,6 @@ class AxisSpec(Tree):
     size: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class TensorSpec(Tree):
     """`[*, C, H, W]`, `int [B, N]`. `dtype` is `float`, `int` or `bool`, or whatever name the user wrote there."""
 
@@ -240,7 +215,6 @@ class TensorSpec(Tree):
     axes: tuple[AxisSpec, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class LayerSpec(Tree):
     """`[*, C] -> [*, C]`."""
 
@@ -248,7 +222,6 @@ class LayerSpec(Tree):
     output: TensorSpec
 
 
-@dataclass(frozen=True, slots=True)
 class StaticSpec(Tree):
     """`int`, `float`, `bool` (or an unknown word, reported later); `many` for `int*`."""
 
@@ -256,14 +229,12 @@ class StaticSpec(Tree):
     many: bool = False
 
 
-@dataclass(frozen=True, slots=True)
 class EnumSpec(Tree):
     """`paper | code`."""
 
     values: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class AxisKind(Tree):
     """`axis`."""
 
@@ -271,7 +242,6 @@ class AxisKind(Tree):
 ParamSpec = TensorSpec | LayerSpec | StaticSpec | EnumSpec | AxisKind
 
 
-@dataclass(frozen=True, slots=True)
 class Param(Tree):
     """A parameter of a block: tensor, layer, static, enumeration or axis."""
 
@@ -281,7 +251,6 @@ class Param(Tree):
     default: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Result(Tree):
     """One declared result; `name` is None for a single bare type."""
 
@@ -292,7 +261,6 @@ class Result(Tree):
 # ---------------------------------------------------------------- statements
 
 
-@dataclass(frozen=True, slots=True)
 class Target(Tree):
     """`x`, or `skip[i]` with a static index."""
 
@@ -300,36 +268,30 @@ class Target(Tree):
     index: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Assign(Tree):
     targets: tuple[Target, ...]
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
 class Return(Tree):
     values: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Yield(Tree):
     values: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class AxisDecl(Tree):
     """`axis h = heads, d = D / heads`; every item has a size."""
 
     items: tuple[AxisItem, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class StaticDecl(Tree):
     target: Target
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
 class Storage(Tree):
     """`param a: [D] = 0.5`, `const k: [K=3] = [1, 2, 1]`, `state s: [D] = 0`. `kind` is the keyword; a param may lack `init`."""
 
@@ -339,13 +301,11 @@ class Storage(Tree):
     init: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
 class Next(Tree):
     target: Target
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
 class If(Tree):
     """`other` is empty without `else`; `else if` is an `If` alone in `other`."""
 
@@ -354,7 +314,6 @@ class If(Tree):
     other: tuple[Statement, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class For(Tree):
     """`for i in 0..n { }`, or over a static list (`values` is then any expression)."""
 
@@ -369,7 +328,6 @@ Statement = Assign | Return | Yield | AxisDecl | StaticDecl | Storage | Next | I
 # ---------------------------------------------------------------- the file
 
 
-@dataclass(frozen=True, slots=True)
 class Use(Tree):
     """`use std.heads (mha, mqa)`: names, never paths."""
 
@@ -377,7 +335,6 @@ class Use(Tree):
     names: tuple[Name, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Block(Tree):
     """`span` covers the whole block; `head` only `block name(...) -> ...`. `doc` is the comment directly above."""
 
@@ -390,7 +347,6 @@ class Block(Tree):
     head: Span
 
 
-@dataclass(frozen=True, slots=True)
 class Comment(Tree):
     """`# text`; `alone` where nothing but space stands before it on its line. `text` has no `#`."""
 
@@ -398,7 +354,6 @@ class Comment(Tree):
     alone: bool
 
 
-@dataclass(frozen=True, slots=True)
 class Program(Tree):
     source: Source
     version: int | None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Any
 
 from attn.dsl.source import Source, Span
@@ -19,7 +18,7 @@ def tree_text(value: Any) -> str:
 
 def _lines(value: Any, lead: str) -> Iterator[str]:
     if isinstance(value, Tree):
-        inner = {f.name: getattr(value, f.name) for f in fields(value) if f.name not in _SPANS}
+        inner = {name: getattr(value, name) for name in value.fields if name not in _SPANS}
         simple = {name: each for name, each in inner.items() if not _has_tree(each) and not isinstance(each, Source | Span)}
         words = " ".join(f"{name}={_plain(each)}" for name, each in simple.items() if not _is_default(name, each))
         yield f"{lead}{type(value).__name__}{' ' if words else ''}{words}"

@@ -16,6 +16,7 @@ from ..types import STAR
 from .expressions import as_tensor, evaluate, size
 from .frame import Frame
 from .options import read_option
+from .scope import hidden_sizes
 from .values import Poisoned, Several, Value, is_layer, is_number, is_static
 
 # ---------------------------------------------------------------- axes
@@ -26,7 +27,8 @@ def axis_refs(frame: Frame, items: tuple[tree.AxisItem, ...]) -> tuple[AxisRef, 
     refs: list[AxisRef] = []
     for item in items:
         if item.name == STAR:
-            refs.extend(AxisRef(frame.local(symbol), symbol, None, item.span) for symbol in frame.scope.hidden)
+            sizes = hidden_sizes(frame.scope)
+            refs.extend(AxisRef(frame.local(symbol), symbol, sizes.get(symbol), item.span) for symbol in frame.scope.hidden)
         else:
             refs.append(axis_ref(frame, item))
     return tuple(refs)
@@ -87,7 +89,7 @@ def _unfold_sum(term: tree.AxisList) -> tuple[tuple[tree.AxisItem, ...], ...]:
     while isinstance(sized, tree.Binary) and sized.op == "+" and isinstance(sized.right, tree.Name):
         extra.append(tree.AxisItem(sized.right.span, sized.right.text))
         sized = sized.left
-    return (*((*term.items[:-1], replace(last, size=sized)),), *((item,) for item in reversed(extra)))
+    return (*((*term.items[:-1], last.replace(size=sized)),), *((item,) for item in reversed(extra)))
 
 
 # ---------------------------------------------------------------- the call

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ...dsl import tree
@@ -146,6 +147,25 @@ def _keyword(frame: Frame, reading: BlockReading, name: str, arg: tree.Arg) -> N
         raise _unknown_parameter(block, name, arg)
 
 
+def only_tensors(arg: tree.Arg) -> Fault:
+    return fault("E0302", "a layer that is already made takes only tensors", arg.span, "options belong where the layer is written")
+
+
+def axes_at_application(frame: Frame, reading: BlockReading, args: Sequence[tree.Arg]) -> BlockReading:
+    """`f(x, L=H)`: axes of a block bound where its layer is applied. Raises Fault for anything else."""
+    open_axes = {axis.name for param in reading.block.params for spec in tensor_specs(param.spec) for axis in spec.axes}
+    axes = dict(reading.axes)
+    for arg in args:
+        if arg.name is None or arg.name not in open_axes:
+            raise only_tensors(arg)
+        if arg.name in axes:
+            raise fault(
+                "E0308", f"axis `{arg.name}` is bound twice", arg.span, "again here", (Label(axes[arg.name].span, "where the layer is written"),)
+            )
+        axes[arg.name] = _axis_argument(frame, arg.name, arg)
+    return replace(reading, axes=axes)
+
+
 def _unknown_parameter(block: tree.Block, name: str, arg: tree.Arg) -> Fault:
     names = [param.name for param in block.params]
     near = closest(name, [*names, *signature_axes(block)])
@@ -242,7 +262,7 @@ def static_value(name: str, spec: tree.StaticSpec, found: Value, span: Span) -> 
             return found
         if not is_list(found):
             raise fault("E0300", f"`{name}` needs a list, this is {describe(found)}", span, help="write [3, 4, 6, 3]")
-        one = replace(spec, many=False)
+        one = spec.replace(many=False)
         return tuple(static_value(name, one, item, span) for item in found)
     if isinstance(found, Unknown) or found is None:
         return found

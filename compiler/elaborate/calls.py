@@ -14,7 +14,7 @@ from ..ops.base import OPERATORS, Operator
 from ..sizes import Size
 from . import naming, statics
 from .arguments import Reading, finish, missing_tensors, read_axes, read_call
-from .blocks import BlockReading, read_block
+from .blocks import BlockReading, axes_at_application, only_tensors, read_block
 from .expressions import as_tensor, evaluate, handles, size, static, unknown_name
 from .frame import Frame
 from .inline import invoke
@@ -62,6 +62,12 @@ class BlockLayer:
         if len(tensors) != len(places):
             raise _wrong_count(self.reading.block.name, len(places), len(tensors), span)
         return invoke(self.frame, self.reading.with_tensors(dict(zip(places, tensors, strict=True)), span), self.owner, self.label, span)
+
+    def with_axes(self, frame: Frame, args: Sequence[tree.Arg]) -> BlockLayer:
+        """The same layer, for one application, with the block's axes bound to others of `frame`."""
+        if self.reading.axes and self.frame.trail != frame.trail:
+            raise only_tensors(args[0])  # the axes it was written with are names of another block
+        return replace(self, reading=axes_at_application(frame, self.reading, args), frame=frame)
 
     def inside(self, frame: Frame) -> BlockLayer:
         """As a block sees it that takes it as a parameter: its axes are the ones declared there, unless the caller said which."""
@@ -134,14 +140,17 @@ def call(frame: Frame, expr: tree.Call, piped: Piped, label: Label) -> Value:
 def apply_layer(frame: Frame, layer: Value, expr: tree.Call, piped: Piped) -> Value:
     if not is_layer(layer):
         raise fault("E0300", f"this is {describe(layer)}, it cannot be called", expr.callee.span)
+    named = [arg for arg in expr.args if arg.name is not None]
+    if named and isinstance(layer, BlockLayer):
+        layer = layer.with_axes(frame, named)
+    elif named:
+        raise only_tensors(named[0])
     tensors = [piped[0]] if piped is not None else []
     for arg in expr.args:
-        if arg.name is not None or isinstance(arg.value, tree.AxisList | tree.Arrow):
-            raise Fault(
-                Diagnostic(
-                    "E0302", "a layer that is already made takes only tensors", arg.span, "options belong where the layer is written"
-                )
-            )
+        if arg.name is not None:
+            continue
+        if isinstance(arg.value, tree.AxisList | tree.Arrow):
+            raise only_tensors(arg)
         tensors.append(as_tensor(frame, evaluate(frame, arg.value), arg.span))
     return layer.apply(tensors, expr.span) if tensors else layer
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Any
 
 from ...dsl import tree
@@ -100,8 +99,8 @@ def _names_read(item: object) -> Iterator[str]:
         yield item.name
         yield from _names_read(item.size)
     elif isinstance(item, tree.Tree):
-        for field in fields(item):
-            yield from _names_read(getattr(item, field.name))
+        for field in item.fields:
+            yield from _names_read(getattr(item, field))
     elif is_list(item):
         for part in item:
             yield from _names_read(part)

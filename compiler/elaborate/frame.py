@@ -11,6 +11,7 @@ from typing import Any
 from ...dsl.diagnostics import Diagnostic, Fault, Label, fault
 from ...dsl.source import Span
 from ..graph import Init, Node
+from ..ops.axes import rename_axes
 from ..ops.base import OPERATORS, AxisRef, Call
 from ..sizes import Size, at_least, equal, nearest_multiples
 from ..sizes.size import fraction as as_ratio
@@ -156,7 +157,8 @@ class Frame:
                     help="write the layer twice to get two sets of weights",
                 )
         assert slot.node is not None
-        return slot.node
+        pairs = [(old.name, new.name) for old, new in zip(slot.axes, axes, strict=True)]
+        return rename_axes(self, slot.node, pairs, span)
 
     def update(self, state: Node, value: Node) -> None:
         self.session.updates[state["slot"]] = value
@@ -201,6 +203,8 @@ class Frame:
     # ------------------------------------------------ axes
 
     def declare(self, ref: AxisRef, size: Size) -> Axis:
+        if ref.symbol in self.scope.hidden:
+            return Axis(ref.symbol, size)
         self.require_whole(size, ref.span, f"axis `{ref.name}`")
         self.scope.entry(ref.name).add(size, ref.span, "made here")
         return Axis(ref.symbol, size)

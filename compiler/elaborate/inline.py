@@ -15,7 +15,7 @@ from . import naming
 from .blocks import AxisArgument, BlockReading, axis_name, names_in, read_param, signature_axes, static_names, static_value
 from .expressions import evaluate, size
 from .frame import Frame
-from .results import check_results
+from .results import check_results, declare_results
 from .scope import Scope
 from .session import Visit
 from .statics import FUNCTIONS
@@ -52,6 +52,7 @@ def invoke(frame: Frame, reading: BlockReading, owner: naming.Owner, title: str,
     try:
         inner = Frame(session, scope, owner, owner.inside(("block",), ()), trail=(*frame.trail, title), steps=frame.steps)
         fill_scope(inner, reading, tensors)
+        declare_results(inner, block)
         from .statements import run_body
 
         values = run_body(inner, block)
@@ -127,7 +128,9 @@ def _bind_outside(crossing: Crossing, name: str, argument: AxisArgument) -> None
 
     ref = axis_ref(crossing.caller, argument.items[0])
     entry = crossing.scope.bind_axis(name, ref.symbol)
-    entry.add(crossing.caller.size_of(ref), argument.span, "given in the call")
+    made = all(param.name != name for param in crossing.reading.block.params) and not crossing.caller.scope.sizes(ref.name)
+    if not made:  # an axis that only a result has gets its size in the block
+        entry.add(crossing.caller.size_of(ref), argument.span, "given in the call")
     crossing.back[ref.symbol] = ref.symbol
 
 

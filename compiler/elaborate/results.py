@@ -7,10 +7,24 @@ from ...dsl.diagnostics import Fault, Label, fault
 from ...dsl.source import Span
 from ..graph import Node
 from ..ops.shape import expand_axes
-from ..sizes import Size, equal
-from ..types import STAR, Axis, TensorType
-from .blocks import axis_name, static_names
+from ..sizes import equal
+from ..types import STAR, Axis
+from .blocks import axis_name, names_in, static_names
+from .expressions import size
 from .frame import Frame
+from .scope import hidden_sizes
+
+
+def declare_results(frame: Frame, block: tree.Block) -> None:
+    """`-> [*, J=count]` gives axis `J` its size in the body too, where that follows from the inputs and parameters alone."""
+    for result in block.results:
+        for spec in result.type.axes:
+            if spec.name is None or spec.name == STAR or spec.size is None or frame.scope.sizes(spec.name):
+                continue
+            if all(name in frame.scope.values or frame.scope.sizes(name) for name in names_in(spec.size)):
+                found = size(frame, spec.size, f"axis `{spec.name}`")
+                frame.require_whole(found, spec.span, f"axis `{spec.name}`")
+                frame.scope.entry(spec.name).add(found, spec.span, "declared for the result")
 
 
 def check_results(frame: Frame, block: tree.Block, values: list[tuple[Node, Span]]) -> list[Node]:
@@ -71,18 +85,9 @@ def _with_star(frame: Frame, result: tree.Result, node: Node, span: Span, wanted
         raise _mismatch(frame, result, node, span, f"its axis `{frame.local(strange[0])}` is not declared")
     if not star:
         return node
-    sizes = hidden_sizes(frame)
+    sizes = hidden_sizes(frame.scope)
     missing = [Axis(name, sizes[name]) for name in frame.scope.hidden if name not in extra and name in sizes]
     return expand_axes(frame, node, missing, span) if missing else node
-
-
-def hidden_sizes(frame: Frame) -> dict[str, Size]:
-    """The sizes of the axes that `*` hides, read off the parameters."""
-    found: dict[str, Size] = {}
-    for value in frame.scope.values.values():
-        if isinstance(value, Node) and isinstance(value.type, TensorType):
-            found.update({axis.name: axis.size for axis in value.type.axes if axis.name in frame.scope.hidden and axis.name not in found})
-    return found
 
 
 def _shown(frame: Frame, node: Node) -> str:

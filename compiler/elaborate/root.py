@@ -20,7 +20,7 @@ from .blocks import axis_name, names_in, signature_axes, static_names, static_va
 from .expressions import size
 from .frame import Frame
 from .inline import declared_size, default_value
-from .results import check_results
+from .results import check_results, declare_results
 from .scope import Scope
 from .session import Session, Visit
 from .statements import run_body
@@ -79,6 +79,7 @@ def elaborate(
 
 
 def _outputs(frame: Frame, block: tree.Block) -> tuple[Output, ...] | None:
+    declare_results(frame, block)
     values = run_body(frame, block)
     if values is None:
         return None

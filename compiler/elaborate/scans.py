@@ -100,12 +100,12 @@ def _carries(frame: Frame, expr: tree.Scan, stepping: Stepping) -> tuple[list[No
 
 def _carry_axes(frame: Frame, carry: tree.Carry) -> list[Axis]:
     from .arguments import axis_ref
-    from .results import hidden_sizes
+    from .scope import hidden_sizes
 
     axes: list[Axis] = []
     for spec in carry.type.axes:
         if spec.name == STAR:
-            sizes = hidden_sizes(frame)
+            sizes = hidden_sizes(frame.scope)
             axes.extend(Axis(name, sizes[name]) for name in frame.scope.hidden if name in sizes)
             continue
         name = axis_name(spec, set(frame.scope.values))

@@ -114,3 +114,12 @@ class Scope:
         self.values[name] = value
         if isinstance(value, Node):
             self.learn(value.tensor, span, f"in `{name}`")
+
+
+def hidden_sizes(scope: Scope) -> dict[str, Size]:
+    """The sizes of the axes that `*` hides, read off the block's values."""
+    found: dict[str, Size] = {}
+    for value in scope.values.values():
+        if isinstance(value, Node) and isinstance(value.type, TensorType):
+            found.update({axis.name: axis.size for axis in value.type.axes if axis.name in scope.hidden and axis.name not in found})
+    return found

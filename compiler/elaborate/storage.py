@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ...dsl import tree
@@ -130,10 +131,10 @@ def _list_shape(value: Any, span: Span) -> tuple[int, ...]:
 # ---------------------------------------------------------------- storage
 
 
-def storage_axes(frame: Frame, spec: tree.TensorSpec) -> list[Axis]:
-    """The axes of a declared weight; a size at first use declares the axis."""
+def storage_axes(frame: Frame, spec: tree.TensorSpec, lengths: Sequence[Size] = ()) -> list[Axis]:
+    """The axes of a declared weight; a size at first use declares the axis, and so do the `lengths` of a list it starts as."""
     axes: list[Axis] = []
-    for item in spec.axes:
+    for place, item in enumerate(spec.axes):
         if item.name == STAR:
             raise fault("E0511", "what a module keeps has no `*`", item.span, "its axes must be known", help="name every axis")
         known = {name for name in frame.scope.values if name not in frame.scope.axes}
@@ -141,11 +142,24 @@ def storage_axes(frame: Frame, spec: tree.TensorSpec) -> list[Axis]:
         if name is None:
             raise fault("E0506", "this axis has no name", item.span, help="write it as name = size")
         ref = axis_ref(frame, tree.AxisItem(item.span, name, item.size if item.name is not None else None))
+        if place < len(lengths) and ref.size is None and not frame.scope.sizes(name) and not frame.scope.spoiled(name):
+            ref = replace(ref, size=lengths[place])
         if item.name is None and item.size is not None:
             axes.append(Axis(ref.symbol, size(frame, item.size)))
             continue
         axes.append(frame.declare(ref, frame.size_of(ref)))
     return axes
+
+
+def _lengths(frame: Frame, init: tree.Expr | None) -> tuple[Size, ...]:
+    """The shape of a weight that starts as a list; nothing for any other start."""
+    if isinstance(init, tree.Name):
+        value = frame.scope.values.get(init.text)
+    else:
+        value = evaluate(frame, init) if isinstance(init, tree.ListOf) else None
+    if isinstance(value, Unknown) and value.kind == "list":
+        return (Size.symbol(value.name),)
+    return tuple(Size.of(length) for length in _list_shape(value, init.span)) if init is not None and is_list(value) else ()
 
 
 @runs(tree.Storage)
@@ -154,7 +168,7 @@ def _storage(frame: Frame, statement: tree.Storage) -> None:
         raise fault("E0303", "a state needs an initial value", statement.span, help="write state s: [...] = 0")
     if statement.kind == "const" and statement.init is None:
         raise fault("E0303", "a const needs a value", statement.span, help="write const k: [K=3] = [1, 2, 1]")
-    axes = storage_axes(frame, statement.type)
+    axes = storage_axes(frame, statement.type, _lengths(frame, statement.init))
     init = read_init(frame, statement.init) if statement.init is not None else UNSAID
     init = _fitted(frame, init, axes, statement.init.span if statement.init is not None else statement.span)
     dtype = _dtype(statement.type, statement.kind)

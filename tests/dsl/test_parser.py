@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +52,8 @@ def test_programs_parse(path: Path) -> None:
 def nodes(value: Any) -> Iterator[Tree]:
     if isinstance(value, Tree):
         yield value
-        for field in fields(value):
-            yield from nodes(getattr(value, field.name))
+        for field in value.fields:
+            yield from nodes(getattr(value, field))
     elif isinstance(value, tuple):
         for each in value:
             yield from nodes(each)
@@ -65,7 +64,7 @@ def test_every_node_has_the_place_of_its_text() -> None:
     for node in nodes(program):
         text = node.span.text
         assert text == text.strip() or isinstance(node, Program), node
-        for inner in nodes(tuple(getattr(node, field.name) for field in fields(node))):
+        for inner in nodes(tuple(getattr(node, field) for field in node.fields)):
             # A block's head and documentation aside, what is inside a node lies inside its text.
             assert node.span.start <= inner.span.start <= inner.span.end <= node.span.end
         if isinstance(node, Binary):
@@ -111,7 +110,7 @@ def _plain(value: Any) -> Any:
     if type(value).__name__ == "Paren":
         return _plain(value.value)
     if isinstance(value, Tree):
-        return (type(value).__name__, *(_plain(getattr(value, f.name)) for f in fields(value)))
+        return (type(value).__name__, *(_plain(getattr(value, name)) for name in value.fields))
     if isinstance(value, tuple):
         return tuple(_plain(each) for each in value)
     return None if isinstance(value, Span) else value
