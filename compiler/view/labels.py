@@ -14,6 +14,7 @@ from .values import WHOLE, Key, Values
 from .words import MOST, axes_text, options_text, owner_path, owners, plain_text, relative, type_text, weight_text
 
 _DOT = "·"
+_EXPRESSION = 60
 _SIGNS = {"sub": "−", "mul": "×"}
 
 
@@ -81,7 +82,7 @@ class Labels:
     def _lines(self, node: Node) -> tuple[str, ...]:
         said = self.values.spoken.text(node)
         if said is not None:
-            return (shorten(said, MOST),)
+            return (shorten(said, _EXPRESSION),)
         if node.op in PREFIX:
             return (PREFIX[node.op][0].strip(),)
         texts = [self.values.said(source) for source in node.inputs]
@@ -110,7 +111,7 @@ class Labels:
         origins = [self.values.origin(source)[0] for source in node.inputs]
         if left is not None or right is not None:
             text = f"{left} {sign}" if right is None else f"{sign} {right}" if left is None else f"{left} {INFIX[node.op][0]} {right}"
-            return Box("op", family, (shorten(text, MOST),), "", tip, 0)
+            return Box("op", family, (shorten(text, _EXPRESSION),), "", tip, 0)
         if origins[0] == origins[1] and node.op == "mul":
             return Box("op", family, ("square",), "", tip, 0)
         if origins[0] != origins[1] and node.op in ("add", "mul"):

@@ -29,10 +29,11 @@ class _Result:
     home: dict[int, int] = field(default_factory=dict[int, int])
 
 
-def nest(paths: Sequence[Path], edges: Sequence[Edge]) -> tuple[tuple[Group, ...], list[int]]:
-    """The groups, and the group of each box. Boxes must be numbered so that edges lead to higher numbers.
+def nest(paths: Sequence[Path], edges: Sequence[Edge], looks: Sequence[str] = ()) -> tuple[tuple[Group, ...], list[int]]:
+    """The groups, and the group of each box. The edges must have no cycle.
 
-    A block that was entered twice, with a way out and in again between, becomes two groups; one around a single box goes.
+    A block that was entered twice, with a way out and in again between, becomes two groups; so does one whose parts hang together nowhere
+    and look the same (`looks` is a word for each box), as two calls of one block do. A group around a single box goes.
     """
     below: dict[int, list[int]] = {}
     for source, target in edges:
@@ -41,11 +42,11 @@ def nest(paths: Sequence[Path], edges: Sequence[Edge]) -> tuple[tuple[Group, ...
     waiting = [_Part(list(range(len(paths))), 0, 0)]
     while waiting:
         part = waiting.pop(0)
-        waiting.extend(_split(part, paths, below, result))
+        waiting.extend(_split(part, paths, below, looks, result))
     return tuple(result.groups), [result.home[box] for box in range(len(paths))]
 
 
-def _split(part: _Part, paths: Sequence[Path], below: dict[int, list[int]], result: _Result) -> list[_Part]:
+def _split(part: _Part, paths: Sequence[Path], below: dict[int, list[int]], looks: Sequence[str], result: _Result) -> list[_Part]:
     """Put the boxes of a part where they belong; what lies deeper comes back as further parts."""
     found: dict[_Key, list[int]] = {}
     for box in part.members:
@@ -54,7 +55,8 @@ def _split(part: _Part, paths: Sequence[Path], below: dict[int, list[int]], resu
         else:
             result.home[box] = part.group
     parts: list[_Part] = []
-    for (title, scan), members in _acyclic(part.members, found, below):
+    pieces = [(key, calls) for key, members in _acyclic(part.members, found, below) for calls in _calls(members, below, looks)]
+    for (title, scan), members in pieces:
         if len(members) == 1 and not scan:
             result.home[members[0]] = part.group
             continue
@@ -77,6 +79,21 @@ def _acyclic(members: list[int], found: dict[_Key, list[int]], below: dict[int, 
             pieces.append((key, piece))
             unit.update(dict.fromkeys(piece, piece[0]))
     return pieces
+
+
+def _calls(members: list[int], below: dict[int, list[int]], looks: Sequence[str]) -> list[list[int]]:
+    """The connected parts of a group where all of them look the same; else the group as it is."""
+    inside = set(members)
+    part_of: dict[int, list[int]] = {box: [box] for box in members}
+    for box in members:
+        for target in below.get(box, ()):
+            if target in inside and part_of[target] is not part_of[box]:
+                small, large = sorted((part_of[box], part_of[target]), key=len)
+                large.extend(small)
+                part_of.update(dict.fromkeys(small, large))
+    parts = list({min(part): sorted(part) for part in part_of.values()}.values())
+    alike = len({tuple(sorted(looks[box] for box in part)) for part in parts}) == 1 if looks else False
+    return parts if alike and len(parts[0]) > 1 else [members]
 
 
 def _units(members: list[int], unit: dict[int, int], below: dict[int, list[int]]) -> dict[int, list[int]]:

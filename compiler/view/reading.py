@@ -155,7 +155,7 @@ class _Reader:
     def _finish(self) -> Drawing:
         """Number the boxes along the wires, find the groups, and shorten the notes to what the groups do not say already."""
         edges = [(source, target) for (source, _), (_, targets) in self.found.items() for target in targets]
-        groups, home = nest([item.path for item in self.items], edges)
+        groups, home = nest([item.path for item in self.items], edges, [item.box.lines[0] for item in self.items])
         boxes: list[Box] = []
         wires = {wire: place for place, wire in enumerate(self.found)}
         leaving = Counter(source for source, _ in self.found)

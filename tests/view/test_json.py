@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
-from view import graphs
 import pytest
-from view import random_drawings
+from view import graphs, random_drawings
 
 from attn.compiler.graph import Body, Graph, Guard, Init, Node
 from attn.compiler.sizes import Size

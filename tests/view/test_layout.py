@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import time
 
-from view import graphs
-from view import measure
 import pytest
-from view import random_drawings
+from view import graphs, measure, random_drawings
 
 from attn.compiler.graph import Graph
 from attn.compiler.view.layout import Rect, lay_out
@@ -127,6 +125,19 @@ def test_a_block_entered_twice_is_two_groups() -> None:
         x = s.op("relu", x)
     drawing = read(s.graph(x))
     assert sorted(group.title for group in drawing.groups[1:]) == ["f", "f", "g"]
+    assert faults(drawing) == {}
+
+
+def test_two_calls_of_a_block_are_two_groups() -> None:
+    s = graphs.Sketch("calls")
+    ends = []
+    for name in "ab":
+        x = s.input(name, graphs.tensor("N"))
+        s.scope = ("f",)
+        ends.append(s.op("exp", s.op("relu", x)))
+        s.scope = ()
+    drawing = read(s.graph(s.op("add", *ends)))
+    assert [group.title for group in drawing.groups[1:]] == ["f", "f"]
     assert faults(drawing) == {}
 
 

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
-from view import graphs
 import pytest
-from view import random_drawings
+from view import graphs, random_drawings
 
 from attn.compiler.graph import Graph
 from attn.compiler.sizes import Size
