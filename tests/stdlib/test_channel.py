@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import Tensor
-from torch.func import functional_call  # pyright: ignore[reportPrivateImportUsage]
-
-from .support import Weights, block, numbers, same, shapes
+import torch.nn.functional as functional
+from stdlib_support import Weights, block, numbers, program, same, shapes
+from torch import Tensor, nn
+from torch.func import functional_call
 
 X = (2, 32, 5, 7)
 
@@ -21,8 +20,8 @@ def gated(x: Tensor, gate: Tensor) -> Tensor:
 
 
 def excite(w: Weights, x: Tensor) -> Tensor:
-    hidden = F.linear(x, w["fc1.weight"], w.get("fc1.bias")).relu()
-    return F.linear(hidden, w["fc2.weight"], w.get("fc2.bias"))
+    hidden = functional.linear(x, w["fc1.weight"], w.get("fc1.bias")).relu()
+    return functional.linear(hidden, w["fc2.weight"], w.get("fc2.bias"))
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -45,7 +44,11 @@ def test_se_is_torchvisions_and_timms(timm: Any) -> None:
     pool = SqueezeExcitation(32, 8).double()
     other = timm.layers.SEModule(32, rd_ratio=1 / 4, rd_divisor=1).double()
     for module in (pool, other):
-        same(made, lambda w, x, module=module: functional_call(module, {k: v if v.dim() == 1 else v[..., None, None] for k, v in w.items()}, x), numbers(*X))
+
+        def reference(w: Weights, x: Tensor, module: nn.Module = module) -> Tensor:
+            return functional_call(module, {name: value if value.dim() == 1 else value[..., None, None] for name, value in w.items()}, x)
+
+        same(made, reference, numbers(*X))
 
 
 @pytest.mark.parametrize(("channels", "length"), [(8, 3), (64, 3), (128, 5), (256, 5), (512, 5), (1024, 5), (2048, 7)])
@@ -56,7 +59,7 @@ def test_eca_chooses_its_kernel_by_the_channels(channels: int, length: int) -> N
 def test_eca_keeps_its_kernel_where_one_is_given() -> None:
     made = block("channel", "eca", kernel=9)
     assert shapes(made) == {"conv.weight": (1, 1, 9)}
-    same(made, lambda w, x: gated(x, F.conv1d(x.mean((2, 3))[:, None], w["conv.weight"], padding=4)[:, 0].sigmoid()), numbers(*X))
+    same(made, lambda w, x: gated(x, functional.conv1d(x.mean((2, 3))[:, None], w["conv.weight"], padding=4)[:, 0].sigmoid()), numbers(*X))
 
 
 @pytest.mark.parametrize("channels", [8, 64, 192])
@@ -67,13 +70,13 @@ def test_eca_is_timms(timm: Any, channels: int) -> None:
 
 def normalised(w: Weights, name: str, x: Tensor, train: bool) -> Tensor:
     mean, var = w[f"{name}.running_mean"].clone(), w[f"{name}.running_var"].clone()
-    return F.batch_norm(x, mean, var, w[f"{name}.weight"], w[f"{name}.bias"], train)
+    return functional.batch_norm(x, mean, var, w[f"{name}.weight"], w[f"{name}.bias"], train)
 
 
 def cbam(w: Weights, x: Tensor, train: bool) -> Tensor:
     x = gated(x, (excite(w, x.mean((2, 3))) + excite(w, x.amax((2, 3)))).sigmoid())
     z = torch.stack([x.amax(1), x.mean(1)], 1)
-    return x * normalised(w, "norm", F.conv2d(z, w["spatial.weight"], padding=w["spatial.weight"].shape[-1] // 2), train).sigmoid()
+    return x * normalised(w, "norm", functional.conv2d(z, w["spatial.weight"], padding=w["spatial.weight"].shape[-1] // 2), train).sigmoid()
 
 
 @pytest.mark.parametrize("train", [False, True])
@@ -108,7 +111,7 @@ def test_cbam_is_timms_with_the_two_inputs_of_its_convolution_swapped(timm: Any)
 def test_srm_is_its_formula(train: bool) -> None:
     def reference(w: Weights, x: Tensor) -> Tensor:
         style = torch.stack([x.mean((2, 3)), x.std((2, 3))], -1)
-        z = F.conv1d(style, w["cfc.weight"][:, None], groups=32)
+        z = functional.conv1d(style, w["cfc.weight"][:, None], groups=32)
         return gated(x, normalised(w, "norm", z, train)[..., 0].sigmoid())
 
     made = block("channel", "srm", C=32).train(train)
@@ -165,8 +168,8 @@ VERSIONS = {"T": (5, 64, 32), "B": (7, 64, 16), "S": (5, 8, 16), "L": (7, 8, 16)
 
 def strip(w: Weights, name: str, z: Tensor, version: str) -> Tensor:
     length, groups, norms = VERSIONS[version]
-    z = F.conv1d(z, w[f"{name}.conv.weight"], padding=length // 2, groups=groups)
-    return F.group_norm(z, norms, w[f"{name}.norm.weight"], w[f"{name}.norm.bias"]).sigmoid()
+    z = functional.conv1d(z, w[f"{name}.conv.weight"], padding=length // 2, groups=groups)
+    return functional.group_norm(z, norms, w[f"{name}.norm.weight"], w[f"{name}.norm.bias"]).sigmoid()
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -188,11 +191,9 @@ def test_ela_has_the_published_weights() -> None:
 
 
 def test_a_gate_can_be_another_function() -> None:
-    from .support import program
-
     text = "use std.channel (se)\nblock t(x: [*, C, H, W]) -> [*, C, H, W] {\n    return se(x, reduction=4, gate=hardsigmoid) as se\n}"
     made = program(text, C=32)
-    same(made, lambda w, x: gated(x, F.hardsigmoid(excite({k[3:]: v for k, v in w.items()}, x.mean((2, 3))))), numbers(*X))
+    same(made, lambda w, x: gated(x, functional.hardsigmoid(excite({k[3:]: v for k, v in w.items()}, x.mean((2, 3))))), numbers(*X))
 
 
 def test_the_kernel_of_eca_is_what_the_paper_says() -> None:
@@ -201,3 +202,9 @@ def test_the_kernel_of_eca_is_what_the_paper_says() -> None:
         wanted = max(t if t % 2 else t + 1, 3)
         if channels % 21 == 2:
             assert shapes(block("channel", "eca", C=channels))["conv.weight"][-1] == wanted
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_gate_of_one_strip_alone(version: str) -> None:
+    made = block("channel", "ela_strip", C=64, version=version)
+    same(made, lambda w, z: strip({f"s.{name}": value for name, value in w.items()}, "s", z, version), numbers(2, 64, 5))

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as functional
+from stdlib_support import Weights, block, close, numbers, same, shapes
 from torch import Tensor
-from torch.func import functional_call  # pyright: ignore[reportPrivateImportUsage]
-
-from .support import Weights, block, numbers, same, shapes
+from torch.func import functional_call
 
 D, HEADS = 12, 3
 
@@ -29,7 +28,11 @@ def test_channel_group_is_that_of_davit_with_its_roles_turned(timm: Any, bias: b
 
     other = ChannelAttention(D, HEADS, qkv_bias=bias).double()
     # What their code calls k asks, v is asked, and q is read.
-    same(block("channel_tokens", "channel_group", D=D, groups=HEADS, bias=bias), lambda w, x: functional_call(other, packed(w, "vqk"), x), numbers(2, n, D))
+    same(
+        block("channel_tokens", "channel_group", D=D, groups=HEADS, bias=bias),
+        lambda w, x: functional_call(other, packed(w, "vqk"), x),
+        numbers(2, n, D),
+    )
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -52,7 +55,7 @@ def test_a_checkpoint_of_xcit_loads(timm: Any) -> None:
     rest = {"temperature": other.temperature, "out.weight": other.proj.weight, "out.bias": other.proj.bias}
     made.load_state_dict({"q.weight": q, "k.weight": k, "v.weight": v, **rest})
     x = numbers(2, 7, D)
-    torch.testing.assert_close(made(x), other(x), rtol=1e-10, atol=1e-10)
+    close(made(x), other(x))
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -60,14 +63,14 @@ def test_a_checkpoint_of_xcit_loads(timm: Any) -> None:
 def test_mdta_is_its_formula(bias: bool, kernel: int) -> None:
     def reference(w: Weights, x: Tensor) -> Tensor:
         def mixed(name: str) -> Tensor:
-            y = F.conv2d(x, w[f"{name}.point.weight"][..., None, None], w.get(f"{name}.point.bias"))
-            y = F.conv2d(y, w[f"{name}.depth.weight"], w.get(f"{name}.depth.bias"), padding=kernel // 2, groups=D)
+            y = functional.conv2d(x, w[f"{name}.point.weight"][..., None, None], w.get(f"{name}.point.bias"))
+            y = functional.conv2d(y, w[f"{name}.depth.weight"], w.get(f"{name}.depth.bias"), padding=kernel // 2, groups=D)
             return y.flatten(2).unflatten(1, (HEADS, -1))
 
-        q, k, v = F.normalize(mixed("q"), dim=-1), F.normalize(mixed("k"), dim=-1), mixed("v")
+        q, k, v = functional.normalize(mixed("q"), dim=-1), functional.normalize(mixed("k"), dim=-1), mixed("v")
         a = (q @ k.transpose(-1, -2) * w["temperature"][:, None, None]).softmax(-1)
         y = (a @ v).flatten(1, 2).view_as(x)
-        return F.conv2d(y, w["out.weight"][..., None, None], w.get("out.bias"))
+        return functional.conv2d(y, w["out.weight"][..., None, None], w.get("out.bias"))
 
     made = block("channel_tokens", "mdta", C=D, heads=HEADS, bias=bias, kernel=kernel)
     assert shapes(made)["q.depth.weight"] == (D, 1, kernel, kernel)

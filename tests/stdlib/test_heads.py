@@ -6,28 +6,29 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as functional
+from stdlib_support import Weights, block, close, coins, numbers, program, same, shapes
 from torch import Tensor, nn
-from torch.func import functional_call  # pyright: ignore[reportPrivateImportUsage]
-
-from .support import Weights, block, coins, numbers, program, same, shapes
+from torch.func import functional_call
 
 B, N, M, D, E = 2, 5, 7, 12, 9
 
 
 def heads_of(w: Weights, name: str, x: Tensor, heads: int) -> Tensor:
     """[B, N, D] to [B, h, N, d]."""
-    return F.linear(x, w[f"{name}.weight"], w.get(f"{name}.bias")).unflatten(-1, (heads, -1)).transpose(-2, -3)
+    return functional.linear(x, w[f"{name}.weight"], w.get(f"{name}.bias")).unflatten(-1, (heads, -1)).transpose(-2, -3)
 
 
-def attention(w: Weights, x: Tensor, memory: Tensor, heads: int, groups: int, scale: float, allowed: Tensor, offset: Tensor | None = None) -> Tensor:
+def attention(
+    w: Weights, x: Tensor, memory: Tensor, heads: int, groups: int, scale: float, allowed: Tensor, offset: Tensor | None = None
+) -> Tensor:
     q, k, v = heads_of(w, "q", x, heads), heads_of(w, "k", memory, groups), heads_of(w, "v", memory, groups)
     k, v = (y.repeat_interleave(heads // groups, -3) for y in (k, v))
     scores = q @ k.transpose(-1, -2) * scale
     if offset is not None:
         scores = scores + offset
     a = scores.masked_fill(~allowed, float("-inf")).softmax(-1).nan_to_num(0.0)
-    return F.linear((a @ v).transpose(-2, -3).flatten(-2), w["out.weight"], w.get("out.bias"))
+    return functional.linear((a @ v).transpose(-2, -3).flatten(-2), w["out.weight"], w.get("out.bias"))
 
 
 def everything(n: int, m: int) -> Tensor:
@@ -130,7 +131,11 @@ def test_cross_attention_is_torchs() -> None:
 
     def reference(w: Weights, x: Tensor, memory: Tensor, keep: Tensor) -> Tensor:
         apart = {f"{name}_proj_weight": w[f"{name}.weight"] for name in "qkv"}
-        rest = {"in_proj_bias": torch.cat([w[f"{name}.bias"] for name in "qkv"]), "out_proj.weight": w["out.weight"], "out_proj.bias": w["out.bias"]}
+        rest = {
+            "in_proj_bias": torch.cat([w[f"{name}.bias"] for name in "qkv"]),
+            "out_proj.weight": w["out.weight"],
+            "out_proj.bias": w["out.bias"],
+        }
         return functional_call(other, {**apart, **rest}, (x, memory, memory), {"key_padding_mask": ~keep, "need_weights": False})[0]
 
     made = block("heads", "cross", D=D, E=E, heads=4)
@@ -167,7 +172,7 @@ def test_mqa_is_mha_with_tied_keys_and_values() -> None:
     weights = {name: value.repeat(4, 1) if name[0] in "kv" else value for name, value in one.state_dict().items()}
     many.load_state_dict(weights)
     x = numbers(B, N, D)
-    torch.testing.assert_close(one(x), many(x), rtol=1e-10, atol=1e-10)
+    close(one(x), many(x))
 
 
 def test_gqa_goes_from_mqa_to_mha() -> None:
@@ -176,7 +181,7 @@ def test_gqa_goes_from_mqa_to_mha() -> None:
         grouped = block("heads", "gqa", D=D, heads=4, groups=groups)
         other = made_of(kind, bias=False)
         other.load_state_dict(grouped.state_dict())
-        torch.testing.assert_close(grouped(x), other(x), rtol=1e-10, atol=1e-10)
+        close(grouped(x), other(x))
 
 
 def rotated(x: Tensor) -> Tensor:
@@ -204,7 +209,7 @@ block t(x: [*, N, D]) -> [*, N, D] {{
         w = {name[2:]: value for name, value in w.items()}
         q, k, v = rotated(heads_of(w, "q", x, 2)), rotated(heads_of(w, "k", x, group)), heads_of(w, "v", x, group)
         a = (q @ k.transpose(-1, -2) * 6**-0.5).softmax(-1)
-        return F.linear((a @ v).transpose(-2, -3).flatten(-2), w["out.weight"], w.get("out.bias"))
+        return functional.linear((a @ v).transpose(-2, -3).flatten(-2), w["out.weight"], w.get("out.bias"))
 
     same(made, reference, numbers(B, N, D))
 

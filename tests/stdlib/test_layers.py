@@ -6,17 +6,20 @@ from typing import Any
 
 import pytest
 import torch
+from stdlib_support import Weights, block, coins, numbers, program, same, shapes
 from torch import Tensor, nn
-from torch.func import functional_call  # pyright: ignore[reportPrivateImportUsage]
-
-from .support import Weights, block, coins, numbers, program, same, shapes
+from torch.func import functional_call
 
 B, N, M, D, HEADS = 2, 5, 7, 12, 4
 
 
 def attention(w: Weights, ours: str, theirs: str) -> dict[str, Tensor]:
     """Our weights of an attention as torch stores them."""
-    packed = {f"{theirs}.in_proj_{leaf}": torch.cat([w[f"{ours}.{name}.{leaf}"] for name in "qkv"]) for leaf in ("weight", "bias") if f"{ours}.q.{leaf}" in w}
+    packed = {
+        f"{theirs}.in_proj_{leaf}": torch.cat([w[f"{ours}.{name}.{leaf}"] for name in "qkv"])
+        for leaf in ("weight", "bias")
+        if f"{ours}.q.{leaf}" in w
+    }
     return packed | {f"{theirs}.out_proj.{leaf}": w[f"{ours}.out.{leaf}"] for leaf in ("weight", "bias") if f"{ours}.out.{leaf}" in w}
 
 
@@ -52,7 +55,9 @@ block t(x: [*, N, D], keep: bool [*, N]) -> [*, N, D] {{
 
 
 def test_the_names_of_the_encoder() -> None:
-    square = {f"attention.{name}.{leaf}": (D,) if leaf == "bias" else (D, D) for name in ("q", "k", "v", "out") for leaf in ("weight", "bias")}
+    square = {
+        f"attention.{name}.{leaf}": (D,) if leaf == "bias" else (D, D) for name in ("q", "k", "v", "out") for leaf in ("weight", "bias")
+    }
     norms = {f"{norm}.{leaf}": (D,) for norm in ("norm1", "norm2") for leaf in ("weight", "bias")}
     mlp = {"fc1.weight": (4 * D, D), "fc1.bias": (4 * D,), "fc2.weight": (D, 4 * D), "fc2.bias": (D,)}
     assert shapes(block("layers", "encoder", D=D, heads=HEADS)) == square | norms | mlp

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as functional
+from stdlib_support import Weights, block, numbers, same, shapes
 from torch import Tensor
-from torch.func import functional_call  # pyright: ignore[reportPrivateImportUsage]
-
-from .support import Weights, block, numbers, same, shapes
+from torch.func import functional_call
 
 D = 6
 
@@ -18,8 +17,8 @@ D = 6
 @pytest.mark.parametrize("shape", [(2, 5, 4), (2, 1, 4)])
 def test_adaptive_layernorm_is_its_formula(shape: tuple[int, ...]) -> None:
     def reference(w: Weights, x: Tensor, cond: Tensor) -> Tensor:
-        shift, scale = F.linear(F.silu(cond), w["modulation.weight"], w["bias"].flatten()).chunk(2, -1)
-        return F.layer_norm(x, (D,), eps=1e-6) * (1 + scale) + shift
+        shift, scale = functional.linear(functional.silu(cond), w["modulation.weight"], w["bias"].flatten()).chunk(2, -1)
+        return functional.layer_norm(x, (D,), eps=1e-6) * (1 + scale) + shift
 
     made = block("norms", "adaptive_layernorm", D=D, E=4)
     assert shapes(made) == {"modulation.weight": (2 * D, 4), "bias": (2, D)}
@@ -30,14 +29,14 @@ def test_adaptive_layernorm_starts_without_its_condition() -> None:
     made = block("norms", "adaptive_layernorm", D=D, E=4)
     made.reset_parameters()
     x = numbers(2, 5, D)
-    torch.testing.assert_close(made(x, numbers(2, 5, 4)), F.layer_norm(x, (D,), eps=1e-6))
+    torch.testing.assert_close(made(x, numbers(2, 5, 4)), functional.layer_norm(x, (D,), eps=1e-6))
 
 
 @pytest.mark.parametrize("before", [True, False])
 def test_gated_rmsnorm_is_its_formula(before: bool) -> None:
     def reference(w: Weights, x: Tensor, z: Tensor) -> Tensor:
-        gate = F.silu(z)
-        y = F.rms_norm(x if before else x * gate, (D,), w["norm.weight"], 1e-5)
+        gate = functional.silu(z)
+        y = functional.rms_norm(x if before else x * gate, (D,), w["norm.weight"], 1e-5)
         return y * gate if before else y
 
     made = block("norms", "gated_rmsnorm", D=D, before=before)
@@ -46,7 +45,7 @@ def test_gated_rmsnorm_is_its_formula(before: bool) -> None:
 
 
 def test_gated_rmsnorm_is_that_of_mamba_2() -> None:
-    from transformers.models.mamba2.modeling_mamba2 import MambaRMSNormGated  # pyright: ignore[reportMissingTypeStubs]
+    from transformers.models.mamba2.modeling_mamba2 import MambaRMSNormGated
 
     made, other = block("norms", "gated_rmsnorm", D=D).float(), MambaRMSNormGated(D, D, eps=1e-5)
     other.load_state_dict({"weight": made.get_parameter("norm.weight")})

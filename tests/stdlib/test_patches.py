@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch.func import functional_call  # pyright: ignore[reportPrivateImportUsage]
+import torch.nn.functional as functional
+from stdlib_support import block, numbers, same, shapes
+from torch.func import functional_call
 
 import attn
-
-from .support import block, numbers, same, shapes
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -31,8 +30,12 @@ def test_class_token_comes_first() -> None:
 @pytest.mark.parametrize("by", [2, 3])
 @pytest.mark.parametrize("size", [(5, 7), (1, 2)])
 def test_pixel_shuffle_and_its_inverse_are_torchs(by: int, size: tuple[int, int]) -> None:
-    same(block("patches", "pixel_shuffle", by=by), lambda w, x: F.pixel_shuffle(x, by), numbers(2, 2 * by * by, *size))
-    same(block("patches", "pixel_unshuffle", by=by), lambda w, x: F.pixel_unshuffle(x, by), numbers(2, 3, size[0] * by, size[1] * by))
+    same(block("patches", "pixel_shuffle", by=by), lambda w, x: functional.pixel_shuffle(x, by), numbers(2, 2 * by * by, *size))
+    same(
+        block("patches", "pixel_unshuffle", by=by),
+        lambda w, x: functional.pixel_unshuffle(x, by),
+        numbers(2, 3, size[0] * by, size[1] * by),
+    )
 
 
 def test_an_image_that_does_not_divide_is_an_error() -> None:

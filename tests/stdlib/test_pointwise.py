@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as functional
+from stdlib_support import block, numbers, same
 from torch.autograd import gradcheck
 
 import attn
 
-from .support import block, numbers, same
-
 
 def test_relu2_is_the_square_of_relu() -> None:
-    same(block("pointwise", "relu2"), lambda w, x: F.relu(x).square(), numbers(3, 5))
+    same(block("pointwise", "relu2"), lambda w, x: functional.relu(x).square(), numbers(3, 5))
 
 
 def test_quick_gelu_is_that_of_clip() -> None:
@@ -24,7 +23,7 @@ def test_quick_gelu_is_that_of_clip() -> None:
 
 def test_log_sigmoid_does_not_overflow() -> None:
     x = torch.tensor([-800.0, -1.0, 0.0, 1.0, 800.0], dtype=torch.float64, requires_grad=True)
-    same(block("pointwise", "log_sigmoid"), lambda w, x: F.logsigmoid(x), x)
+    same(block("pointwise", "log_sigmoid"), lambda w, x: functional.logsigmoid(x), x)
 
 
 def test_round_st_rounds_with_the_gradient_of_doing_nothing() -> None:
@@ -45,7 +44,7 @@ def test_is_pow2_knows_every_power() -> None:
 
 def test_one_hot_is_torchs() -> None:
     i = torch.tensor([[0, 3], [2, 1], [1, 1]])
-    assert torch.equal(attn.compile("std.pointwise", "one_hot", K=5)(i), F.one_hot(i, 5).float())
+    assert torch.equal(attn.compile("std.pointwise", "one_hot", K=5)(i), functional.one_hot(i, 5).float())
 
 
 def test_one_hot_of_no_class_is_zeros() -> None:

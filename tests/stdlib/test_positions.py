@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+from stdlib_support import Weights, block, close, numbers, program, same, shapes
 from torch import Tensor
 from torch.testing import assert_close
 
 import attn
-
-from .support import CLOSE, Weights, block, numbers, program, same, shapes
 
 
 def angles(at: Tensor, d: int, base: float = 10000.0) -> Tensor:
@@ -50,13 +49,13 @@ def test_rope_takes_positions(style: str) -> None:
 
 
 def test_rope_is_that_of_llama() -> None:
-    from transformers.models.llama.modeling_llama import apply_rotary_pos_emb  # pyright: ignore[reportMissingTypeStubs]
+    from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
     q, k = numbers(2, 3, 5, 8), numbers(2, 3, 5, 8, seed=2)
     angle = angles(torch.arange(5), 8).repeat(1, 2)[None]
     rope = block("positions", "rope", style="half")
     for found, wanted in zip((rope(q), rope(k)), apply_rotary_pos_emb(q, k, angle.cos(), angle.sin()), strict=True):
-        assert_close(found, wanted, **CLOSE)
+        close(found, wanted)
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -67,7 +66,7 @@ def test_rope_makes_products_depend_on_distances_only(style: str) -> None:
     def product(i: int, j: int) -> Tensor:
         return (rope(q, at=torch.tensor([i])) * rope(k, at=torch.tensor([j]))).sum()
 
-    assert_close(product(7, 3), product(104, 100), **CLOSE)
+    close(product(7, 3), product(104, 100))
     assert not torch.allclose(product(7, 3), product(7, 4))
 
 
@@ -92,7 +91,7 @@ def test_rope_in_a_plane_turns_one_half_with_each_axis(style: str) -> None:
 def test_sinusoid_is_its_formula(style: str, size: tuple[int, int]) -> None:
     t = angles(torch.arange(size[0]), size[1])
     wanted = torch.stack([t.sin(), t.cos()], -1).flatten(-2) if style == "interleaved" else torch.cat([t.sin(), t.cos()], -1)
-    assert_close(block("positions", "sinusoid", N=size[0], D=size[1], style=style)(), wanted, **CLOSE)
+    close(block("positions", "sinusoid", N=size[0], D=size[1], style=style)(), wanted)
 
 
 def test_learned_positions_are_rows_of_a_table() -> None:
@@ -119,11 +118,11 @@ SLOPES = {
 
 @pytest.mark.parametrize("heads", SLOPES)
 def test_the_slopes_of_alibi(heads: int) -> None:
-    assert_close(block("positions", "alibi_slopes", h=heads)(), torch.tensor(SLOPES[heads], dtype=torch.float64), **CLOSE)
+    close(block("positions", "alibi_slopes", h=heads)(), torch.tensor(SLOPES[heads], dtype=torch.float64))
 
 
 def test_the_slopes_of_alibi_are_those_of_bloom() -> None:
-    from transformers.models.bloom.modeling_bloom import build_alibi_tensor  # pyright: ignore[reportMissingTypeStubs]
+    from transformers.models.bloom.modeling_bloom import build_alibi_tensor
 
     for heads in (4, 6, 14, 16):
         theirs = build_alibi_tensor(torch.ones(1, 2), heads, torch.float64)[:, 0, 1]
@@ -133,7 +132,7 @@ def test_the_slopes_of_alibi_are_those_of_bloom() -> None:
 def test_alibi_is_minus_the_distance_times_the_slope() -> None:
     away = (torch.arange(5)[:, None] - torch.arange(5)).abs()
     wanted = -torch.tensor(SLOPES[12], dtype=torch.float64)[:, None, None] * away
-    assert_close(block("positions", "alibi", h=12, N=5)(), wanted, **CLOSE)
+    close(block("positions", "alibi", h=12, N=5)(), wanted)
 
 
 @pytest.mark.parametrize("n", [1, 3, 7])
@@ -152,31 +151,31 @@ def test_rel_bias_2d_is_that_of_swin(timm: Any) -> None:
     assert shapes(made) == {"table": (5, 9, 3)}
     table = made.get_parameter("table").detach().flatten(0, 1)
     wanted = table[other.relative_position_index].permute(2, 0, 1)
-    assert_close(made().flatten(1, 2).flatten(2), wanted, **CLOSE)
+    close(made().flatten(1, 2).flatten(2), wanted)
     made.load_state_dict({"table": table * 2})
-    assert_close(made().flatten(1, 2).flatten(2), wanted * 2, **CLOSE)
+    close(made().flatten(1, 2).flatten(2), wanted * 2)
 
 
 @pytest.mark.parametrize("both", [True, False])
 @pytest.mark.parametrize(("buckets", "far"), [(32, 128), (8, 20), (16, 300)])
 def test_the_buckets_are_those_of_t5(both: bool, buckets: int, far: int) -> None:
-    from transformers.models.t5.modeling_t5 import T5Attention  # pyright: ignore[reportMissingTypeStubs]
+    from transformers.models.t5.modeling_t5 import T5Attention
 
     distance = torch.arange(-700, 701)
-    wanted = T5Attention._relative_position_bucket(distance, both, buckets, far)  # pyright: ignore[reportPrivateUsage]
+    wanted = T5Attention._relative_position_bucket(distance, both, buckets, far)
     made = attn.compile("std.positions", "t5_bucket", both=both, buckets=buckets, far=far)
     assert torch.equal(made(distance), wanted)
 
 
 def test_the_bias_of_t5_is_that_of_its_encoder() -> None:
     from transformers import T5Config
-    from transformers.models.t5.modeling_t5 import T5Attention  # pyright: ignore[reportMissingTypeStubs]
+    from transformers.models.t5.modeling_t5 import T5Attention
 
     other = T5Attention(T5Config(num_heads=3, d_model=12, d_kv=4), has_relative_attention_bias=True, layer_idx=0).double()
     made = block("positions", "t5_bias", h=3, N=9)
     assert shapes(made) == {"table": (32, 3)}
     made.load_state_dict({"table": other.relative_attention_bias.weight})
-    assert_close(made(), other.compute_bias(9, 9)[0], **CLOSE)
+    close(made(), other.compute_bias(9, 9)[0])
 
 
 def test_biases_are_offsets_of_attention() -> None:
@@ -191,4 +190,4 @@ block t(x: [*, N, D], heads: int) -> [*, N, D] {
     plain = block("heads", "mha", D=12, heads=4, causal=True)
     plain.load_state_dict({name[2:]: value for name, value in made.state_dict().items()})
     x = numbers(2, 5, 12)
-    assert_close(made(x), plain(x, offset=block("positions", "alibi", h=4, N=5)()), **CLOSE)
+    close(made(x), plain(x, offset=block("positions", "alibi", h=4, N=5)()))

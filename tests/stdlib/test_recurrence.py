@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as functional
+from stdlib_support import Weights, block, numbers, same, shapes
 from torch import Tensor, nn
-from torch.func import functional_call  # pyright: ignore[reportPrivateImportUsage]
-
-from .support import Weights, block, numbers, same, shapes
+from torch.func import functional_call
 
 B, N, D = 2, 5, 3
 
@@ -38,10 +37,10 @@ def test_damped_ema_is_the_convolution_of_mega(n: int) -> None:
         q = 1 - p * w["alpha"].sigmoid()
         powers = q[..., None] ** torch.arange(n)
         kernel = (w["gamma"] * p * w["beta"])[..., None].mul(powers).sum(1) / 4**0.5
-        return F.conv1d(F.pad(x.transpose(1, 2), (n - 1, 0)), kernel.flip(-1)[:, None], groups=D).transpose(1, 2)
+        return functional.conv1d(functional.pad(x.transpose(1, 2), (n - 1, 0)), kernel.flip(-1)[:, None], groups=D).transpose(1, 2)
 
     made = block("recurrence", "damped_ema", D=D, order=4)
-    assert shapes(made) == {name: (D, 4) for name in ("delta", "alpha", "beta", "gamma")}
+    assert shapes(made) == dict.fromkeys(("delta", "alpha", "beta", "gamma"), (D, 4))
     same(made, reference, numbers(B, n, D))
 
 
@@ -76,7 +75,10 @@ def test_the_delta_rule_is_the_loop_of_its_paper() -> None:
         s, out = torch.zeros(B, 3, 4, dtype=torch.float64), []
         for i in range(N):
             share = beta[:, i, None, None]
-            s = s @ (torch.eye(4, dtype=torch.float64) - share * k[:, i, :, None] * k[:, i, None]) + share * v[:, i, :, None] * k[:, i, None]
+            s = (
+                s @ (torch.eye(4, dtype=torch.float64) - share * k[:, i, :, None] * k[:, i, None])
+                + share * v[:, i, :, None] * k[:, i, None]
+            )
             out.append((s @ q[:, i, :, None])[..., 0])
         return torch.stack(out, 1)
 
@@ -114,7 +116,8 @@ def test_gru_and_lstm_are_torchs(kind: str, bias: bool, n: int) -> None:
         return functional_call(other, theirs, x)[0]
 
     made = block("recurrence", kind, D=D, E=4, bias=bias)
-    assert shapes(made)["input.weight"] == (gates * 4, D) and shapes(made)["hidden.weight"] == (gates * 4, 4)
+    assert shapes(made)["input.weight"] == (gates * 4, D)
+    assert shapes(made)["hidden.weight"] == (gates * 4, 4)
     same(made, reference, numbers(B, n, D))
 
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as functional
+from stdlib_support import Weights, block, numbers, same, shapes
 from torch import Tensor
-
-from .support import Weights, block, numbers, same, shapes
 
 
 def gate(w: Weights, name: str, x: Tensor, train: bool) -> Tensor:
     """x: [B, pooled, rows, columns]."""
     z = torch.cat([x.amax(1, keepdim=True), x.mean(1, keepdim=True)], 1)
     kernel = w[f"{name}conv.weight"]
-    z = F.conv2d(z, kernel, padding=kernel.shape[-1] // 2)
+    z = functional.conv2d(z, kernel, padding=kernel.shape[-1] // 2)
     mean, var = w[f"{name}norm.running_mean"].clone(), w[f"{name}norm.running_var"].clone()
-    return x * F.batch_norm(z, mean, var, w[f"{name}norm.weight"], w[f"{name}norm.bias"], train).sigmoid()
+    return x * functional.batch_norm(z, mean, var, w[f"{name}norm.weight"], w[f"{name}norm.bias"], train).sigmoid()
 
 
 @pytest.mark.parametrize("train", [False, True])
@@ -35,7 +34,14 @@ def test_triplet_is_three_gates_on_turned_images(train: bool, spatial: bool, ker
 def test_triplet_has_the_published_weights() -> None:
     made = block("triplet", "triplet")
     assert sum(weight.numel() for weight in made.parameters()) == 300
-    leaves = {"conv.weight": (1, 2, 7, 7), "norm.weight": (1,), "norm.bias": (1,), "norm.running_mean": (1,), "norm.running_var": (1,), "norm.num_batches_tracked": ()}
+    leaves = {
+        "conv.weight": (1, 2, 7, 7),
+        "norm.weight": (1,),
+        "norm.bias": (1,),
+        "norm.running_mean": (1,),
+        "norm.running_var": (1,),
+        "norm.num_batches_tracked": (),
+    }
     assert shapes(made) == {f"{branch}.{leaf}": shape for branch in ("cw", "hc", "hw") for leaf, shape in leaves.items()}
 
 

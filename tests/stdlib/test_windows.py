@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as functional
+from stdlib_support import Weights, block, numbers, same, shapes
 from torch import Tensor
-from torch.func import functional_call  # pyright: ignore[reportPrivateImportUsage]
-
-from .support import Weights, block, numbers, same, shapes
+from torch.func import functional_call
 
 D, HEADS = 6, 3
 
@@ -53,15 +52,17 @@ class _Attention(torch.nn.Module):
 
 def plain(w: Weights, x: Tensor, offset: Tensor | None = None) -> Tensor:
     """Multi-head attention of [..., n, D]."""
-    q, k, v = (F.linear(x, w[f"{name}.weight"], w.get(f"{name}.bias")).unflatten(-1, (HEADS, -1)).transpose(-2, -3) for name in "qkv")
+    q, k, v = (
+        functional.linear(x, w[f"{name}.weight"], w.get(f"{name}.bias")).unflatten(-1, (HEADS, -1)).transpose(-2, -3) for name in "qkv"
+    )
     scores = q @ k.transpose(-1, -2) * (D // HEADS) ** -0.5
     a = (scores if offset is None else scores + offset).softmax(-1)
-    return F.linear((a @ v).transpose(-2, -3).flatten(-2), w["out.weight"], w.get("out.bias"))
+    return functional.linear((a @ v).transpose(-2, -3).flatten(-2), w["out.weight"], w.get("out.bias"))
 
 
 def windowed(w: Weights, x: Tensor, window: int) -> Tensor:
     b, height, width, d = x.shape
-    x = F.pad(x, (0, 0, 0, -width % window, 0, -height % window))
+    x = functional.pad(x, (0, 0, 0, -width % window, 0, -height % window))
     rows, columns = x.shape[1] // window, x.shape[2] // window
     cut = x.view(b, rows, window, columns, window, d).transpose(2, 3).reshape(b, rows, columns, window * window, d)
     y = plain(w, cut).view(b, rows, columns, window, window, d).transpose(2, 3).reshape(b, rows * window, columns * window, d)
@@ -81,7 +82,7 @@ def test_padded_windows_are_those_of_davit(timm: Any) -> None:
     other = WindowAttention(D, (3, 3), HEADS).double()
 
     def reference(w: Weights, x: Tensor) -> Tensor:
-        x = F.pad(x, (0, 0, 0, 1, 0, 2))
+        x = functional.pad(x, (0, 0, 0, 1, 0, 2))
         windows = window_partition(x, (3, 3)).view(-1, 9, D)
         y = functional_call(other, packed(w), windows).view(-1, 3, 3, D)
         return window_reverse(y, (3, 3), 6, 9)[:, :4, :8]
@@ -93,7 +94,7 @@ def test_grid_attention_reads_the_same_spot_of_every_cell(timm: Any) -> None:
     from timm.models.maxxvit import grid_partition, grid_reverse
 
     def reference(w: Weights, x: Tensor) -> Tensor:
-        return grid_reverse(plain(w, grid_partition(x, (2, 2)).flatten(1, 2)).unflatten(1, (2, 2)), (2, 2), (6, 4))
+        return grid_reverse(plain(w, grid_partition(x, [2, 2]).flatten(1, 2)).unflatten(1, (2, 2)), [2, 2], [6, 4])
 
     same(block("windows", "grid_mha", D=D, heads=HEADS, grid=2, relative=False), reference, numbers(3, 6, 4, D))
 
@@ -102,7 +103,7 @@ def test_grid_attention_has_a_table_of_displacements() -> None:
     made = block("windows", "grid_mha", D=D, heads=HEADS, grid=2)
     assert shapes(made)["relative.table"] == (3, 3, HEADS)
     place = torch.stack(torch.meshgrid(torch.arange(2), torch.arange(2), indexing="ij")).flatten(1)
-    away = (place[:, :, None] - place[:, None] + 1)
+    away = place[:, :, None] - place[:, None] + 1
 
     def reference(w: Weights, x: Tensor) -> Tensor:
         cut = x.view(2, 2, 3, 2, 2, D).permute(0, 2, 4, 1, 3, 5).flatten(3, 4)
@@ -132,12 +133,13 @@ def test_criss_cross_attention_is_a_softmax_over_row_and_column(size: tuple[int,
     height, width = size
 
     def reference(w: Weights, x: Tensor) -> Tensor:
-        q, k, v = (F.conv2d(x, w[f"{name}.weight"][..., None, None], w[f"{name}.bias"]) for name in "qkv")
+        q, k, v = (functional.conv2d(x, w[f"{name}.weight"][..., None, None], w[f"{name}.bias"]) for name in "qkv")
         scores = torch.einsum("brij,brkl->bijkl", q, k)
         i, j, s, t = torch.meshgrid(*(torch.arange(n) for n in (height, width, height, width)), indexing="ij")
         a = scores.masked_fill((i != s) & (j != t), float("-inf")).flatten(3).softmax(-1).view_as(scores)
         return w["gamma"] * torch.einsum("bijkl,bckl->bcij", a, v) + x
 
     made = block("axial", "criss_cross", C=8, reduction=4)
-    assert shapes(made)["q.weight"] == (2, 8) and shapes(made)["gamma"] == ()
+    assert shapes(made)["q.weight"] == (2, 8)
+    assert shapes(made)["gamma"] == ()
     same(made, reference, numbers(2, 8, *size))

@@ -13,7 +13,6 @@ import attn
 
 Weights = Mapping[str, Tensor]
 Reference = Callable[..., Any]
-CLOSE = {"rtol": 1e-10, "atol": 1e-10}
 
 
 def numbers(*shape: int, seed: int = 1) -> Tensor:
@@ -28,6 +27,11 @@ def coins(*shape: int, seed: int = 1) -> Tensor:
     drawn = torch.rand(*shape, generator=source) < 0.6
     drawn[..., 0] = True
     return drawn
+
+
+def close(found: Tensor, wanted: Tensor) -> None:
+    """The same numbers but for rounding in float64."""
+    assert_close(found, wanted, rtol=1e-10, atol=1e-10)
 
 
 def block(module: str, name: str, **bind: Any) -> Any:
@@ -65,7 +69,7 @@ def same(made: nn.Module, reference: Reference, *inputs: Any, **named: Tensor) -
         weights[name] = value.detach().clone().requires_grad_()
     leaves = [value for value in (*inputs, *named.values()) if isinstance(value, Tensor) and value.requires_grad]
     found, wanted = made(*inputs, **named), reference(weights, *inputs, **named)
-    assert_close(found, wanted, **CLOSE)
+    close(found, wanted)
     toward = torch.randn(found.shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     own = dict(made.named_parameters())
     got = torch.autograd.grad(found, [*leaves, *own.values()], toward, allow_unused=True)
@@ -74,4 +78,4 @@ def same(made: nn.Module, reference: Reference, *inputs: Any, **named: Tensor) -
         if right is None:
             assert left is None or bool((left == 0).all()), f"gradient {place} should be nothing"
         else:
-            assert_close(left, right, **CLOSE)
+            close(left, right)
