@@ -84,6 +84,8 @@ def build_attend(call: Call) -> Node | tuple[Node, ...]:
     no_complex(call, call.tensors)
     v = as_keys(call, call.groups[2][0], names)
     extras = {option: call[option] for option in BROADCAST if call[option] is not None}
+    if "where" in extras and extras["where"].op == "scalar" and extras["where"]["value"] is True:
+        del extras["where"]  # a program that adds conditions one by one starts from `true`
     check_attend(call, terms, v, extras)
     if call["weights"] or not isinstance(call["by"], str):
         return _written_out(call, terms, v, extras)
