@@ -109,7 +109,7 @@ def lower(
     module is first called with that set. `program` is kept as the module's `program`. Raises AttnError for a weight whose
     size is not bound, a size no input tells, or a weight name that PyTorch modules use themselves.
     """
-    told = any(source.dtype == "float" for source in (*graph.inputs, *graph.weights))
+    told = any(node.dtype == "float" for node in graph.inputs) or any(weight.dtype == "float" for weight in graph.weights)
     fixed = None if told else dtype
     dtype = dtype or torch.get_default_dtype()
     module = AttnModule(graph, variant, program)

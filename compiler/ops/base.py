@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 class Option:
     """A named argument. `kind` is one of
 
-    `int` (a `Size`), `ints` (a `Size`, or a tuple of them for a list), `float`, `bool`, `word` (one of `words`), `padding` (`Size`, tuple, or
-    a word of `words`), `init` (an `Init`), `tensor` (a `Node`; a number becomes a scalar node), `layer` (an `Applicable`),
-    `by` (a word of `words` or an `Applicable`), `axes` (a tuple of `AxisRef`), `axes_list` (`dot=(d, r)`: a tuple of tuples of AxisRef).
+    `int` (a `Size`), `ints` (a `Size`, or a tuple of them for a list), `float`, `bool`, `word` (one of `words`), `padding` (`Size`,
+    tuple, or a word of `words`), `init` (an `Init`), `tensor` (a `Node`; a number becomes a scalar node), `bool|tensor`,
+    `layer` (an `Applicable`), `by` (a word of `words` or an `Applicable`), `axes` (a tuple of `AxisRef`), `axes_list` (`dot=(d, r)`: a
+    tuple of tuples of AxisRef).
     Every kind also takes `none` when `default` is None, or where `optional`.
     """
 
@@ -42,11 +43,12 @@ class Option:
 class Signature:
     """What may stand in a call.
 
-    `tensors` are the names of the positional tensors; with `variadic` the last one repeats (at least once). `tuples` lets a tensor place
-    hold `(a, b)`. `axes`: what follows them by position (or as `over=`): `none`, `list` (`H W`), `arrow` (one `C -> E`), `arrows` (several),
-    `list|arrow`; a trailing `?` makes it optional. `over`: what `over=` may be (`none`, `list`, `arrow`, `list|arrow`, with `?`) when it is a separate
-    argument beside the positional axes (conv); empty when `over=` is only another spelling of the positional axes.
-    `settings`: other `axis=value` arguments are allowed and are of this Option kind (`pad(x, H=[5, 0])`, `roll(x, H=-3)`, `expand(x, M=4)`).
+    `tensors` are the names of the positional tensors; with `variadic` the last one repeats (at least once). `tuples` lets a tensor
+    place hold `(a, b)`. `axes`: what follows them by position (or as `over=`): `none`, `list` (`H W`), `arrow` (one `C -> E`),
+    `arrows` (several), `list|arrow`; a trailing `?` makes it optional. `over`: what `over=` may be (`none`, `list`, `arrow`,
+    `list|arrow`, with `?`) when it is a separate argument beside the positional axes (conv); empty when `over=` is only another
+    spelling of the positional axes. `settings`: other `axis=value` arguments are allowed and are of this Option kind
+    (`pad(x, H=[5, 0])`, `roll(x, H=-3)`, `expand(x, M=4)`).
     `layer`: whether leaving out the tensors makes a layer.
     """
 
@@ -101,7 +103,14 @@ class Maker(Protocol):
         ...
 
     def weight(
-        self, name: str, axes: Sequence[Axis], groups: Sequence[Sequence[str]], init: Init, span: Span, kind: str = "param", dtype: DType = "float"
+        self,
+        name: str,
+        axes: Sequence[Axis],
+        groups: Sequence[Sequence[str]],
+        init: Init,
+        span: Span,
+        kind: str = "param",
+        dtype: DType = "float",
     ) -> Node:
         """A weight `name` of the operator being built; its path comes from the naming rule."""
         ...
@@ -237,7 +246,12 @@ class Call:
         if isinstance(value, Size):
             return (value,) * count
         if len(value) != count:
-            raise self.fault("E0303", f"`{option}` has {len(value)} values for {count} axes", self.at(option), "one value per axis, in the order of `over`")
+            raise self.fault(
+                "E0303",
+                f"`{option}` has {len(value)} values for {count} axes",
+                self.at(option),
+                "one value per axis, in the order of `over`",
+            )
         return value
 
 

@@ -163,7 +163,9 @@ running ones are used. `batchnorm()` treats all numbers as one channel. Weights 
 
 _X = "x: [*, C, H, W]"
 _GROUPS = Option("groups", "int", Size.of(1), "How many groups.")
-_MOMENTUM = Option("momentum", "float", 0.1, "How far the running statistics move towards those of a batch; `none` averages all batches.", optional=True)
+_MOMENTUM = Option(
+    "momentum", "float", 0.1, "How far the running statistics move towards those of a batch; `none` averages all batches.", optional=True
+)
 _COMMON = (eps_option(1e-5), *affine_options(True, True))
 
 register(

@@ -15,7 +15,8 @@ EXPLANATIONS = (
     Explanation(
         "E0202",
         "two sizes of one axis",
-        "Tensors line up by the names of their axes, so an axis that two of them share must have one size. Rename one of the axes if they are different things.",
+        "Tensors line up by the names of their axes, so an axis that two of them share must have one size. Rename one of the "
+        "axes if they are different things.",
         "concat(x, x, over=N) + x",
         "concat(x, x, over=N) |> linear(N -> M=64)",
     ),
@@ -113,7 +114,8 @@ EXPLANATIONS = (
     Explanation(
         "E0218",
         "an axis with too few entries",
-        "max, mean and argmax need one entry at least along the axis, `topk` as many as it takes. Where the size is not known it is checked when tensors come.",
+        "max, mean and argmax need one entry at least along the axis, `topk` as many as it takes. Where the size is not known "
+        "it is checked when tensors come.",
         "v, i = topk(x, E -> K=9)   # E = 6",
         "v, i = topk(x, E -> K=4)",
     ),

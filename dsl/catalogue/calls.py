@@ -8,7 +8,8 @@ EXPLANATIONS = (
     Explanation(
         "E0300",
         "another kind of value is needed",
-        "Values are tensors, layers, axes and statics (numbers, lists, words). A layer must be applied before it is added; a size must be known while the "
+        "Values are tensors, layers, axes and statics (numbers, lists, words). A layer must be applied before it is added; a "
+        "size must be known while the "
         "module is built.",
         "x + relu",
         "x + relu(x)",

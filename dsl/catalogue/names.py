@@ -8,7 +8,8 @@ EXPLANATIONS = (
     Explanation(
         "E0101",
         "an unknown name",
-        "A name must be bound before it is read: a parameter of the block, a binding above, an axis, an operator or a block. A name holds from its "
+        "A name must be bound before it is read: a parameter of the block, a binding above, an axis, an operator or a block. A "
+        "name holds from its "
         "line to the end of its block.",
         "return 2 * vlaue",
         "return 2 * value",
@@ -16,7 +17,8 @@ EXPLANATIONS = (
     Explanation(
         "E0102",
         "an unknown operator or block",
-        "What is called must be an operator (`attn doc` lists them), a block of the file, a block taken by `use`, or a layer that was bound.",
+        "What is called must be an operator (`attn doc` lists them), a block of the file, a block taken by `use`, or a layer "
+        "that was bound.",
         "x |> sigmod",
         "x |> sigmoid",
     ),
@@ -44,14 +46,16 @@ EXPLANATIONS = (
     Explanation(
         "E0106",
         "a name that is both a value and an axis",
-        "Axes and values live apart and the place decides which is meant. In arithmetic a bare axis is its size, so there a name must not be both.",
+        "Axes and values live apart and the place decides which is meant. In arithmetic a bare axis is its size, so there a "
+        "name must not be both.",
         "block f(x: [*, N], N: int = 3) -> [*, N] { return x * N }",
         "block f(x: [*, N], n: int = 3) -> [*, N] { return x * n }",
     ),
     Explanation(
         "E0107",
         "an unknown kind",
-        "Parameters are `int`, `float`, `bool` (with `*` for a list), words `a | b`, `axis`, tensors `[..]` (float, or `int [..]`, `bool [..]`) and layers "
+        "Parameters are `int`, `float`, `bool` (with `*` for a list), words `a | b`, `axis`, tensors `[..]` (float, or `int "
+        "[..]`, `bool [..]`) and layers "
         "`[..] -> [..]`.",
         "rate: flot = 0.5",
         "rate: float = 0.5",
@@ -66,7 +70,8 @@ EXPLANATIONS = (
     Explanation(
         "W0802",
         "an outer product of two computed tensors",
-        "Two tensors that both come from data through weights or reductions meet, and neither has all axes of the other. Every pair is computed, "
+        "Two tensors that both come from data through weights or reductions meet, and neither has all axes of the other. Every "
+        "pair is computed, "
         "which is rarely meant. `expand(a, M)` says that it is.",
         "linear(x, D -> 1) * mean(y, D)",
         "expand(linear(x, D -> 1), M) * mean(y, D)",
