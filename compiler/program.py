@@ -83,7 +83,7 @@ class BlockProgram:
         return f'<div style="max-width:100%;overflow:auto">{self._repr_svg_()}</div>'
 
     def __repr__(self) -> str:
-        return f"<block {self.block.head.text.strip()}>"
+        return f"<{' '.join(self.block.head.text.split())}>"
 
 
 # ---------------------------------------------------------------- loading
@@ -211,6 +211,9 @@ class Shelf:
 
     def __dir__(self) -> list[str]:
         return [name.removeprefix("std.") for name in Library().names() if name.startswith("std.")]
+
+    def __repr__(self) -> str:
+        return f"<library std: {', '.join(dir(self))}>"
 
 
 STD = Shelf()

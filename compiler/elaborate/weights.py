@@ -74,9 +74,8 @@ def _check_bound(session: Session, block: tree.Block, weights: Sequence[Weight])
     """Every axis in the shape of a weight must have a number."""
     needed: dict[str, list[str]] = {}
     for weight in weights:
-        for length in weight.shape:
-            for name in sorted(length.free()):
-                needed.setdefault(name, []).append(weight.path)
+        for name in sorted({name for length in weight.shape for name in length.free()}):
+            needed.setdefault(name, []).append(weight.path)
     if not needed:
         return
     names = sorted(needed)
