@@ -63,7 +63,8 @@ def as_tensor(frame: Frame, value: Value, span: Span) -> Node:
         raise Fault(
             Diagnostic("E0300", "a tensor is needed here, this is a layer", span, value.describe(), help="apply it to a tensor: f(x)")
         )
-    raise fault("E0300", f"a tensor is needed here, this is {describe(value)}", span)
+    help = "an optional input that is left out is `none`: look first, if x != none { ... }" if value is None else ""
+    raise fault("E0300", f"a tensor is needed here, this is {describe(value)}", span, help=help)
 
 
 def static(frame: Frame, expr: tree.Expr) -> Value:

@@ -12,11 +12,11 @@ from ..types import STAR, Axis
 from .blocks import axis_name, names_in, static_names
 from .expressions import size
 from .frame import Frame
-from .scope import hidden_sizes
+from .scope import Known, hidden_sizes
 
 
 def declare_results(frame: Frame, block: tree.Block) -> None:
-    """`-> [*, J=count]` gives axis `J` its size in the body too, where that follows from the inputs and parameters alone."""
+    """`-> [*, J=count]` gives axis `J` its size in the body, unless the body does; for sizes that follow from the signature alone."""
     for result in block.results:
         for spec in result.type.axes:
             if spec.name is None or spec.name == STAR or spec.size is None or frame.scope.sizes(spec.name):
@@ -24,7 +24,7 @@ def declare_results(frame: Frame, block: tree.Block) -> None:
             if all(name in frame.scope.values or frame.scope.sizes(name) for name in names_in(spec.size)):
                 found = size(frame, spec.size, f"axis `{spec.name}`")
                 frame.require_whole(found, spec.span, f"axis `{spec.name}`")
-                frame.scope.entry(spec.name).add(found, spec.span, "declared for the result")
+                frame.scope.entry(spec.name).promised = Known(found, spec.span, "declared for the result")
 
 
 def check_results(frame: Frame, block: tree.Block, values: list[tuple[Node, Span]]) -> list[Node]:

@@ -62,7 +62,7 @@ def elaborate(
     session.visits.append(Visit(block, block.name, None))
     try:
         inputs = _Root(frame, block, dict(bind or {}), frozenset(given)).bind()
-        outputs = _outputs(frame, block) if inputs is not None else None
+        outputs = _outputs(frame, block, bind or {}) if inputs is not None else None
     except Fault as fault:
         session.report(fault.diagnostic)
         return Elaborated(None, tuple(session.diagnostics))
@@ -78,7 +78,7 @@ def elaborate(
     return Elaborated(None if failed else graph, tuple(session.diagnostics))
 
 
-def _outputs(frame: Frame, block: tree.Block) -> tuple[Output, ...] | None:
+def _outputs(frame: Frame, block: tree.Block, bind: Bindings) -> tuple[Output, ...] | None:
     declare_results(frame, block)
     values = run_body(frame, block)
     if values is None:
@@ -95,8 +95,15 @@ def _outputs(frame: Frame, block: tree.Block) -> tuple[Output, ...] | None:
                 name = axis_name(spec, known)
                 assert name is not None
                 order.append(frame.scope.entry(name).symbol)
+                _as_bound(frame, bind.get(name), node, order[-1], spec.span)
         outputs.append(Output(result.name or "", node, tuple(order)))
     return tuple(outputs)
+
+
+def _as_bound(frame: Frame, bound: Any, node: Node, symbol: str, span: Span) -> None:
+    """An axis of a result that the caller gave a size must have it."""
+    if isinstance(bound, int):
+        frame.require_equal(Size.of(bound), node.tensor.size(symbol), f"axis `{frame.local(symbol)}` is bound to another size", span)
 
 
 # ---------------------------------------------------------------- parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...dsl.loader import Unit
 from ...dsl.source import Span
@@ -25,12 +25,13 @@ class Known:
 @dataclass
 class AxisEntry:
     """A local axis name: its graph-wide symbol, and its sizes in order of appearance. `declared`: from the signature or
-    `axis`; `spoiled`: its size was a mistake that has been reported."""
+    `axis`; `spoiled`: its size was a mistake that has been reported; `promised`: what the block's result says, while nothing else does."""
 
     symbol: str
     sizes: list[Known] = field(default_factory=list[Known])
     declared: bool = False
     spoiled: bool = False
+    promised: Known | None = None
 
     def add(self, size: Size, span: Span, why: str) -> None:
         if all(known.size != size and equal(known.size, size) is not True for known in self.sizes):
@@ -58,7 +59,7 @@ class Scope:
         other.values = dict(self.values)
         other.words = set(self.words)
         other.states = dict(self.states)
-        other.axes = {name: AxisEntry(entry.symbol, list(entry.sizes), entry.declared, entry.spoiled) for name, entry in self.axes.items()}
+        other.axes = {name: replace(entry, sizes=list(entry.sizes)) for name, entry in self.axes.items()}
         return other
 
     # ------------------------------------------------ axes
@@ -86,6 +87,8 @@ class Scope:
         entry = self.axes.get(name)
         if entry is not None and entry.sizes:
             return entry.sizes
+        if entry is not None and entry.promised is not None:
+            return [entry.promised]
         bare = name.rstrip("'")
         return self.sizes(bare) if bare != name and bare in self.axes else []
 
@@ -100,6 +103,9 @@ class Scope:
         for name, entry in self.axes.items():
             if entry.symbol == symbol:
                 return name
+        bare = symbol.rstrip("_")  # a second copy that an operator made, such as the right side of `D -> D`
+        if bare != symbol and any(entry.symbol == bare for entry in self.axes.values()):
+            return self.local(bare)
         return STAR if symbol == STAR else symbol
 
     def learn(self, tensor: TensorType, span: Span, why: str) -> None:

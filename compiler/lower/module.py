@@ -96,6 +96,7 @@ class AttnModule(fx.GraphModule):
             from .lowering import write
 
             other = AttnModule(self.variant(present), program=self.program)
+            self._check_weights(other.attn_graph, present)
             for name in ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"):
                 other.__dict__[name] = self.__dict__[name]
             other.install(write(other.attn_graph, [*self._modules, *self._parameters, *self._buffers]))
@@ -103,6 +104,16 @@ class AttnModule(fx.GraphModule):
         found = self._variants[present]
         found.training = self.training
         return found
+
+    def _check_weights(self, graph: Graph, present: frozenset[str]) -> None:
+        """A variant may use no weight that this module lacks."""
+        have = {weight.path for weight in self.attn_graph.weights}
+        missing = next((weight for weight in graph.weights if weight.path not in have), None)
+        if missing is not None:
+            names = ", ".join(f"`{name}`" for name in sorted(present))
+            title = f"with {names} the module needs the weight `{missing.path}`, which it was compiled without"
+            shown = ", ".join(f'"{name}"' for name in sorted(present))
+            raise InputError("E0605", title, missing.span, "this weight", f"compile it for them: attn.compile(..., inputs=({shown},))")
 
     def _no_variant(self, present: frozenset[str]) -> InputError:
         compiled = present_inputs(self.attn_graph.inputs)

@@ -35,9 +35,13 @@ def stored_shape(weight: Weight) -> tuple[int, ...]:
 
 def make_weights(root: nn.Module, weights: Sequence[Weight], dtype: torch.dtype, device: torch.device | None) -> None:
     """Register every weight under its path, uninitialised: params, buffers (`state`, `buffer`), and unsaved buffers (`const`)."""
-    refused = [problem for weight in weights for problem in [_refusal(root, weight, weights)] if problem is not None]
+    refused: dict[str, Diagnostic] = {}  # one message for a name, however many weights are under it
+    for weight in weights:
+        problem = _refusal(root, weight, weights)
+        if problem is not None:
+            refused.setdefault(problem.label or problem.title, problem)
     if refused:
-        raise AttnError(refused)
+        raise AttnError(list(refused.values()))
     for weight in weights:
         tensor = torch.empty(stored_shape(weight), dtype=tensor_dtype(weight.dtype, dtype), device=device)
         add_weight(root, weight.path, tensor, weight.kind)

@@ -52,6 +52,7 @@ TABLE = (
     Function("exp", "torch.exp", "e to the power `x`.", "math.exp", safe=0, real=False),
     Function("expm1", "torch.expm1", "`exp(x) - 1`, exact near 0.", "math.expm1", safe=0),
     Function("log", "torch.log", "Natural logarithm.", "math.log", safe=1, real=False, example="x * x + 0.5"),
+    Function("log2", "torch.log2", "Logarithm to base 2.", "math.log2", safe=1, example="x * x + 0.5"),
     Function("log1p", "torch.log1p", "`log(1 + x)`, exact near 0.", "math.log1p", safe=0, example="x * x"),
     Function("sqrt", "torch.sqrt", "Square root.", "math.sqrt", safe=1, real=False, example="x * x + 0.5"),
     Function("rsqrt", "torch.rsqrt", "`1 / sqrt(x)`.", flops=2, safe=1, example="x * x + 0.5"),

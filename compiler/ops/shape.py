@@ -178,9 +178,11 @@ def _build_rename(call: Call) -> Node:
 
 
 def _build_expand(call: Call) -> Node:
-    refs = [*call.axes, *(ref for ref, _ in call.settings)]
+    hidden = call.make.hidden()  # `expand(a, *)` adds those that are not there yet
+    places = [ref for ref in call.axes if ref.symbol not in hidden or not call.x.tensor.has(ref.symbol)]
+    refs = [*places, *(ref for ref, _ in call.settings)]
     no_twice(call, refs)
-    if not refs:
+    if not call.axes and not call.settings:
         raise call.fault("E0209", "`expand` needs an axis", None, "", "write expand(a, M) or expand(a, M=4)")
     for ref in refs:
         if call.x.tensor.has(ref.symbol):
@@ -191,7 +193,7 @@ def _build_expand(call: Call) -> Node:
                 "it would stand twice",
                 notes=(f"its axes: {call.describe(call.x.tensor)}",),
             )
-    axes = [call.new_axis(ref) for ref in call.axes]
+    axes = [call.new_axis(ref) for ref in places]
     axes += [call.make.declare(ref, size) for ref, size in call.settings]
     return expand_axes(call.make, call.x, axes, call.span)
 

@@ -78,7 +78,7 @@ def _inputs(e: Emitter, node: Node) -> tuple[Value, Value | None]:
     x = e.wide(node.inputs[0]) if node.dtype == "wide" else e.value(node.inputs[0])
     if not node["masked"]:
         return x, None
-    mask = e.value(node.inputs[1])
+    mask = e.tensor(node.inputs[1])
     order = (*(name for name in mask.axes if name not in x.axes), *x.axes)
     if len(node["axes"]) == 1:
         left, right = e.align([x, mask], order)
@@ -124,7 +124,7 @@ def _lower_last(e: Emitter, node: Node) -> Value:
 def _lower_group(e: Emitter, node: Node) -> Value:
     x = e.wide(node.inputs[0]) if node.dtype == "wide" else e.value(node.inputs[0])
     if len(node.inputs) == 3:
-        mask = e.value(node.inputs[2])
+        mask = e.tensor(node.inputs[2])
         order = (*(name for name in mask.axes if name not in x.axes), *x.axes)
         left, right = e.align([x, mask], order)
         x = replace(x, fx=e.call("torch.where", right, left, -inf), axes=order)

@@ -1,0 +1,313 @@
+"""Attention over tokens, latents, slots and memories in plain PyTorch. Inputs come without leading dimensions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Weights = Mapping[str, Tensor]
+
+
+def lin(w: Weights, name: str, x: Tensor) -> Tensor:
+    return F.linear(x, w[f"{name}.weight"], w.get(f"{name}.bias"))
+
+
+def norm(w: Weights, name: str, x: Tensor) -> Tensor:
+    return F.layer_norm(x, x.shape[-1:], w[f"{name}.weight"], w[f"{name}.bias"])
+
+
+def heads_of(x: Tensor, heads: int) -> Tensor:
+    return x.unflatten(-1, (heads, -1)).transpose(0, 1)
+
+
+def joined(x: Tensor) -> Tensor:
+    return x.transpose(0, 1).flatten(1)
+
+
+def masked(keep: Tensor | None, causal: bool, n: int, m: int) -> Tensor:
+    mask = torch.ones(n, m, dtype=torch.bool)
+    if causal:
+        mask = mask.tril()
+    return mask if keep is None else mask & keep
+
+
+def soft(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    s = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
+    if mask is not None:
+        s = s.masked_fill(~mask, -torch.inf)
+    return s.softmax(-1) @ v
+
+
+def mha(w: Weights, path: str, x: Tensor, m: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
+    q, k, v = (heads_of(lin(w, f"{path}.{name}", y), heads) for name, y in (("q", x), ("k", m), ("v", m)))
+    return lin(w, f"{path}.out", joined(soft(q, k, v, mask)))
+
+
+def token_gate(per: str) -> Callable[..., Tensor]:
+    def run(w: Weights, h: Tensor, image: Tensor | None = None, keep: Tensor | None = None) -> Tensor:
+        n = norm(w, "norm1", h)
+        h = h + mha(w, "attention", n, n, 2, masked(keep, True, len(h), len(h)))
+        if image is not None:
+            n = norm(w, "norm2", h)
+            c = mha(w, "cross", n, image, 2)
+            if per == "off":
+                f = n + c
+            else:
+                g = torch.sigmoid(lin(w, "mix.gate", torch.cat([n, c], -1)))
+                f = g * n + (1 - g) * c
+            h = h + norm(w, "mix.norm", f)
+        return h + lin(w, "fc2", F.gelu(lin(w, "fc1", norm(w, "norm3", h))))
+
+    return run
+
+
+def rope(x: Tensor) -> Tensor:
+    """Interleaved rotation of [..., N, d]."""
+    f = torch.arange(x.shape[-1] // 2, dtype=x.dtype)
+    t = torch.arange(x.shape[-2], dtype=x.dtype)[:, None] * 10000.0 ** (-2 * f / x.shape[-1])
+    a, b = x[..., ::2], x[..., 1::2]
+    return torch.stack([a * t.cos() - b * t.sin(), a * t.sin() + b * t.cos()], -1).flatten(-2)
+
+
+def dual_attention(causal: bool, rotary: bool, symmetric: bool, n_sa: int = 2, n_ra: int = 2) -> Callable[..., Tensor]:
+    total = n_sa + n_ra
+
+    def run(w: Weights, x: Tensor) -> Tensor:
+        turn = rope if rotary else lambda value: value
+        mask = masked(None, causal, len(x), len(x))
+        template, symbol = heads_of(w["symbols.template"], total), heads_of(w["symbols.symbol"], total)
+        s = joined(soft(heads_of(lin(w, "symbols.q", x), total), template, symbol))
+
+        q, k, v = (heads_of(lin(w, f"sensory.{name}", x), n_sa) for name in "qkv")
+        a = lin(w, "sensory.out", joined(soft(turn(q), turn(k), v, mask)))
+
+        q, k = (turn(heads_of(lin(w, f"relational.{name}", x), n_ra)) for name in "qk")
+        alpha = (q @ k.transpose(1, 2) / math.sqrt(q.shape[-1])).masked_fill(~mask, -torch.inf).softmax(-1)
+        rq = heads_of(lin(w, "relational.q_rel", x), n_ra)
+        rk = rq if symmetric else heads_of(lin(w, "relational.k_rel", x), n_ra)
+        r = torch.einsum("lip,ljp->ijl", rq, rk) / math.sqrt(rq.shape[-1])
+        w_r = w["relational.w_r.weight"].view(n_ra, -1, n_ra)
+        y = torch.einsum("hij,ijl,hdl->hid", alpha, r, w_r) + alpha @ heads_of(lin(w, "relational.v", s), n_ra)
+        return torch.cat([a, lin(w, "relational.out", joined(y))], -1)
+
+    return run
+
+
+def ema(w: Weights, path: str, x: Tensor) -> Tensor:
+    p = torch.sigmoid(w[f"{path}.delta"])
+    q = 1 - p * torch.sigmoid(w[f"{path}.alpha"])
+    h, out = torch.zeros_like(p), []
+    for row in x:
+        h = q * h + p * w[f"{path}.beta"] * row[:, None]
+        out.append((h * w[f"{path}.gamma"]).sum(-1) / math.sqrt(p.shape[1]))
+    return torch.stack(out)
+
+
+def mega(kind: str, both: bool, z: int = 6, hidden: int = 10, reach: int = 16) -> Callable[..., Tensor]:
+    def run(w: Weights, x: Tensor) -> Tensor:
+        n, width = x.shape
+        xn = norm(w, "norm", x)
+        e = ema(w, "ahead", xn)
+        if both:
+            e = e + ema(w, "behind", xn.flip(0)).flip(0)
+        m = F.silu(e + w["omega"] * xn)
+        value = F.silu(lin(w, "to_value", xn))
+        u, zz, r, hx = lin(w, "to_rest", m).split([width, z, hidden, width], -1)
+        q, k = (F.silu(zz) * w["g"][i] + w["b"][i] for i in (0, 1))
+        at = torch.arange(n)
+        bias = w["w"][at[None, :] - at[:, None] + reach - 1]
+        if kind == "softmax":
+            a = (q @ k.T / math.sqrt(z) + bias).softmax(-1)
+        else:
+            mu, sigma = math.sqrt(0.5), math.sqrt(1 / (4 * math.pi))
+            a = 0.5 * (1 + torch.erf((q @ k.T / n + bias - mu) / (sigma * math.sqrt(2))))
+        hh = F.silu(hx + lin(w, "to_hidden", (a @ value) * F.silu(r)))
+        return x + torch.sigmoid(u) * (hh - x)
+
+    return run
+
+
+def plain_attention(w: Weights, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return soft(q, k, v)
+
+
+def super_attention(variant: str, causal: bool, heads: int = 2) -> Callable[..., Tensor]:
+    def run(w: Weights, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        q = lin(w, "q", q)
+        if variant in ("standard", "optimised"):
+            k = lin(w, "k", k)
+        if variant == "standard":
+            v = lin(w, "v", v)
+        elif variant == "aligned":
+            v = w["align"].tril() @ v if causal else F.linear(v.T, w["align.weight"], w["align.bias"]).T
+        mask = masked(None, causal, len(q), len(k))
+        return lin(w, "out", joined(soft(heads_of(q, heads), heads_of(k, heads), heads_of(v, heads), mask)))
+
+    return run
+
+
+def fastmax(causal: bool) -> Callable[..., Tensor]:
+    def run(w: Weights, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        q, k = (x / x.pow(2).sum(-1).amax().sqrt() for x in (q, k))
+        s = q @ k.T
+        f = 1 + s + 0.5 * s**2
+        f = f.tril() if causal else f
+        return f / f.sum(-1, keepdim=True) @ v
+
+    return run
+
+
+def mixer(heads: int, expanded: bool, prefix: str = "") -> Callable[..., Tensor]:
+    def run(w: Weights, x: Tensor) -> Tensor:
+        def mix(path: str, x: Tensor) -> Tensor:
+            return w[f"{prefix}{path}.weight"].tril() @ x + w[f"{prefix}{path}.bias"][:, None]
+
+        n = norm(w, f"{prefix}norm1", x)
+        if heads > 1:
+            y = lin(w, f"{prefix}outward", joined(w["w"].tril() @ heads_of(lin(w, f"{prefix}inward", n), heads)))
+        else:
+            y = mix("mix2", F.gelu(mix("mix1", n))) if expanded else mix("mix1", n)
+        y = y + x
+        return y + lin(w, f"{prefix}fc2", F.gelu(lin(w, f"{prefix}fc1", norm(w, f"{prefix}norm2", y))))
+
+    return run
+
+
+def mixer_language(w: Weights, ids: Tensor) -> Tensor:
+    def one(row: Tensor) -> Tensor:
+        x = w["table"][row]
+        for i in range(2):
+            x = mixer(1, False, f"layers.{i}.")(w, x)
+        return lin(w, "head", x)
+
+    return torch.stack([one(row) for row in ids])
+
+
+def perceiver(share: bool = True) -> Callable[..., Tensor]:
+    def run(w: Weights, x: Tensor, query: Tensor) -> Tensor:
+        def cross(path: str, x: Tensor, y: Tensor) -> Tensor:
+            q, m = norm(w, f"{path}.norm_q", x), norm(w, f"{path}.norm_kv", y)
+            return mha(w, path, q, m, 2)
+
+        def think(x: Tensor) -> Tensor:
+            return lin(w, "think.fc2", F.gelu(lin(w, "think.fc1", norm(w, "think.norm", x))))
+
+        z = w["latent"]
+        for i in range(2):
+            z = z + cross(f"reads.{i}", z, x)
+            z = z + cross(f"layers.{i}", z, z)
+            z = z + think(z)
+        return query + cross("decode", query, z)
+
+    return run
+
+
+def slots(w: Weights, x: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
+    x = norm(w, "norm_input", x)
+    k, v = lin(w, "k", x), lin(w, "v", x)
+    a = s
+    for _ in range(3):
+        a = (lin(w, "q", norm(w, "norm_slots", s)) @ k.T / math.sqrt(k.shape[-1])).softmax(0)
+        e = a + 1e-8
+        u = (e / e.sum(-1, keepdim=True)) @ v
+        s = torch.gru_cell(u, s, w["gru.ih.weight"], w["gru.hh.weight"], w["gru.ih.bias"], w["gru.hh.bias"])
+        s = s + lin(w, "fc2", F.relu(lin(w, "fc1", norm(w, "norm_mlp", s))))
+    return s, a
+
+
+def deformable(w: Weights, q: Tensor, x: Tensor, ref: Tensor, heads: int = 2, points: int = 3) -> Tensor:
+    n, height, width = len(q), *x.shape[:2]
+    at = ref[:, None, None] + lin(w, "offset", q).view(n, heads, points, 2)
+    scores = lin(w, "weight", q).view(n, heads, points).softmax(-1)
+    v = lin(w, "value", x).view(height, width, heads, -1).permute(2, 3, 0, 1)
+    size = torch.tensor([height - 1, width - 1], dtype=x.dtype)
+    grid = (2 * at / size - 1).flip(-1).transpose(0, 1)
+    read = F.grid_sample(v, grid, align_corners=True, padding_mode="zeros")
+    return lin(w, "out", torch.einsum("nhp,hdnp->nhd", scores, read).flatten(1))
+
+
+def capsules(w: Weights, x: Tensor, count: int = 4, iterations: int = 3) -> Tensor:
+    u = torch.einsum("iokx,ix->iok", w["votes.weight"].view(len(x), count, -1, x.shape[-1]), x)
+    b = torch.zeros(u.shape[:2], dtype=x.dtype)
+    v = u[0]
+    for _ in range(iterations):
+        s = (b.softmax(-1)[..., None] * u).sum(0)
+        n = (s * s).sum(-1, keepdim=True)
+        v = s * (n / (1 + n) / (n + 1e-8).sqrt())
+        b = b + (u.detach() * v.detach()).sum(-1)
+    return v
+
+
+def machine(w: Weights, x: Tensor, slots: int = 6, width: int = 4, reach: int = 1) -> tuple[Tensor, ...]:
+    m = 0.1 * torch.sin(torch.arange(slots, dtype=x.dtype)[:, None] * width + torch.arange(width))
+    at, ys, ats = w["first"].softmax(0), [], []
+    for row in x:
+        key, strength = lin(w, "key", row), F.softplus(lin(w, "strength", row))
+        gate, move = torch.sigmoid(lin(w, "gate", row)), lin(w, "move", row).softmax(0)
+        sharp = 1 + F.softplus(lin(w, "sharp", row))
+        erase, add = torch.sigmoid(lin(w, "erase", row)), torch.tanh(lin(w, "add", row))
+        content = (strength * (F.normalize(m, dim=-1) @ F.normalize(key, dim=0))).softmax(0)
+        mixed = gate * content + (1 - gate) * at
+        moved = sum((torch.roll(mixed, z - reach) * move[z] for z in range(2 * reach + 1)), torch.zeros_like(mixed))
+        at = (moved + 1e-6) ** sharp
+        at = at / at.sum()
+        m = m * (1 - torch.outer(at, erase)) + torch.outer(at, add)
+        ys.append(lin(w, "read", at @ m))
+        ats.append(at)
+    return torch.stack(ys), m, torch.stack(ats)
+
+
+def aggregated(w: Weights, x: Tensor, path: str = "", heads: int = 2, ratio: int = 2) -> Tensor:
+    height, width, channels = x.shape
+    n, pooled = height * width, (height // ratio, width // ratio)
+    d = channels // heads
+
+    def look(image: Tensor) -> Tensor:
+        """[H, W, C] to 3 x 3 windows [h, N, d, L]."""
+        found = F.unfold(image.permute(2, 0, 1)[None], 3, padding=1)[0]
+        return found.view(heads, d, 9, n).permute(0, 3, 1, 2)
+
+    flat = x.reshape(n, channels)
+    qn = F.normalize(heads_of(lin(w, f"{path}q", flat), heads), dim=-1)
+    cells = F.unfold(torch.ones(1, 1, height, width, dtype=x.dtype), 3, padding=1)[0]
+    slen = torch.log(cells.sum(0) + pooled[0] * pooled[1])
+    qs = (qn + w[f"{path}qe"][:, None]) * F.softplus(w[f"{path}tau"])[:, None, None] * slen[:, None]
+
+    k, v = lin(w, f"{path}kv", x).unflatten(-1, (2, heads, d)).unbind(2)
+    kl, vl = look(F.normalize(k, dim=-1).flatten(2)), look(v.flatten(2))
+    sl = torch.einsum("hnd,hndl->hnl", qs, kl) + w[f"{path}local"].flatten(1)[:, None]
+    sl = sl.masked_fill((cells.T < 0.5)[None], -torch.inf)
+
+    p = F.adaptive_avg_pool2d(F.gelu(lin(w, f"{path}reduce", x)).permute(2, 0, 1), pooled).flatten(1).T
+    kp, vp = lin(w, f"{path}kv", norm(w, f"{path}norm", p)).unflatten(-1, (2, heads, d)).unbind(1)
+    kp, vp = F.normalize(kp, dim=-1).transpose(0, 1), vp.transpose(0, 1)
+
+    def steps(size: int, cut: int) -> Tensor:
+        at = torch.arange(size, dtype=x.dtype)
+        return (at[:, None] - F.adaptive_avg_pool1d(at[None], cut)) / 6 * 8
+
+    dy, dx = steps(height, pooled[0]), steps(width, pooled[1])
+    r = torch.stack([dy[:, None, :, None].expand(-1, width, -1, pooled[1]), dx[None, :, None, :].expand(height, -1, pooled[0], -1)], -1)
+    r = torch.sign(r) * torch.log2(r.abs() + 1) / 3
+    cpb = lin(w, f"{path}cpb2", F.relu(lin(w, f"{path}cpb1", r))).view(n, -1, heads).permute(2, 0, 1)
+    a = torch.cat([sl, qs @ kp.transpose(1, 2) + cpb], -1).softmax(-1)
+    al, ap = a.split([9, pooled[0] * pooled[1]], -1)
+    wl = qn @ w[f"{path}tokens"] + w[f"{path}token_bias"][:, None] + al
+    y = torch.einsum("hnl,hndl->hnd", wl, vl) + ap @ vp
+    return lin(w, f"{path}out", joined(y)).view(x.shape)
+
+
+def conv_glu(w: Weights, x: Tensor, path: str = "") -> Tensor:
+    a, v = lin(w, f"{path}fc1", x).chunk(2, -1)
+    weight = w[f"{path}dwconv.weight"]
+    a = F.conv2d(a.permute(2, 0, 1), weight, w[f"{path}dwconv.bias"], padding=1, groups=len(weight)).permute(1, 2, 0)
+    return lin(w, f"{path}fc2", F.gelu(a) * v)
+
+
+def transnext_stage(w: Weights, x: Tensor) -> Tensor:
+    x = x + aggregated(w, norm(w, "norm1", x), "attention.")
+    return x + conv_glu(w, norm(w, "norm2", x), "glu.")

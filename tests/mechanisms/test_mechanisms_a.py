@@ -1,0 +1,149 @@
+"""Mechanisms from papers, written from the language page, compute what their plain PyTorch formulation computes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+import attn
+from attn.dsl.format import format_text
+from attn.dsl.source import Source
+
+from . import references_channel as channel
+from . import references_tokens as tokens
+from .harness_a import CLOSE, HERE, Case, compare, several, stacked
+
+MAP = {"H": 7, "W": 5}
+TWO_MAPS = {"H": 5, "W": 7, "H0": 11, "W0": 13, "H2": 3, "W2": 4}
+
+
+def _ids(*shape: int, top: int) -> torch.Tensor:
+    return torch.randint(0, top, shape, generator=torch.Generator().manual_seed(3))
+
+
+def _channel_cases() -> list[Case]:
+    split = [(1, 1), (2, 1), (4, 1), (2, 2)]
+    polar = ("paper", "parallel", "sequential")
+    strips = {"T": (5, 1, 32), "B": (7, 1, 16), "S": (5, 8, 16), "L": (7, 8, 16)}
+    us, vs = [0, 0, 6, 0], [0, 1, 0, 5]
+    return [
+        *[
+            Case("split_attention", "split_attention", channel.split_attention(r, k), ((8, 7, 5),),
+                 {"C": 8, "width": 12, "radix": r, "cardinality": k}, MAP) for r, k in split
+        ],
+        Case("dynamic_linear", "tdam", channel.tdam, ((9, 16), (7,)), {"D": 16, "E": 7, "rank": 3}, {"P": 9}),
+        *[Case("mafi", "mafi", channel.mafi(share), ((3, 7, 5), (5, 7, 5)), {"I": 3, "L": 5, "width": 6, "share": share}, MAP)
+          for share in (True, False)],
+        *[Case("tcs", "tcs", channel.tcs(3, squash), ((9, 6), _ids(4, top=9)), {"D": 6, "tasks": 3, "squash": squash}, {"N": 9, "Q": 4},
+               lead=False) for squash in (True, False)],
+        Case("selective_attention", "refine", channel.selective, ((16, 11, 13), (16, 5, 7), (16, 3, 4)), {"C": 16, "ratio": 4}, TWO_MAPS),
+        Case("dream", "dream", channel.dream, ((6, 7, 5),), {"C": 6}, MAP),
+        Case("dream", "dream_sequence", channel.dream_sequence, ((7, 6),), {"D": 6}, {"S": 7}),
+        Case("pkcam", "pkcam", channel.pkcam, ((16, 7, 5), (16, 7, 5), (4,), (8,)), {"C": 16, "C0": 4, "C1": 8}, MAP),
+        Case("memory_net", "memory_net", channel.memory_net, ((3, 17, 13),), {"C": 3}, {"H": 17, "W": 13}),
+        *[Case("sentence_attention", "net", channel.sentence(fuse), ((10, 7, 5), (6,)), {"C": 10, "E": 6, "fuse": fuse}, MAP)
+          for fuse in ("join", "product")],
+        *[Case("polarized", "polarized", channel.polarized(v), ((16, 7, 5),), {"C": 16, "variant": v}, MAP) for v in polar],
+        Case("ggem", "ggem", channel.ggem(3), ((8, 12),), {"groups": 3}, {"N": 8, "D": 12}),
+        *[Case("fcanet", "fcanet", channel.fcanet(us, vs, size), ((8, 17, 15),), {"C": 8, "size": size}, {"H": 17, "W": 15})
+          for size in (7, 14)],
+        *[Case("eca", "eca", channel.eca(kernel), ((c, 7, 5),), {"C": c}, MAP) for c, kernel in ((64, 3), (128, 5), (2048, 7), (3, 3))],
+        *[Case("triplet_gates", "triplet", channel.triplet(on), ((6, 7, 5),), {"spatial": on}, {"C": 6, **MAP}) for on in (True, False)],
+        *[Case("ela", "ela", channel.ela(*strips[v], share), ((32, 7, 5),), {"C": 32, "variant": v, "share": share}, MAP)
+          for v in strips for share in (True, False)],
+    ]  # fmt: skip
+
+
+def _token_cases() -> list[Case]:
+    qkv, sizes = ((7, 6), (9, 6), (9, 5)), {"N": 7, "M": 9, "d": 6, "e": 5}
+    same = ((7, 6), (7, 6), (7, 6))
+    dual = [(False, False, False), (True, True, False), (True, False, True)]
+    sups = [("standard", False), ("standard", True), ("optimised", False), ("efficient", True), ("aligned", False), ("aligned", True)]
+    mixers: list[dict[str, Any]] = [{"heads": 1, "expanded": False}, {"heads": 1, "expanded": True}, {"heads": 3, "expanded": False}]
+    megas = [("softmax", "steps", False), ("laplace", "steps", True), ("softmax", "fourier", True)]
+    return [
+        *[Case("token_gate", "decoder_layer", tokens.token_gate(per), ((7, 6), (4, 6)), {"D": 6, "heads": 2, "per": per}, {"N": 7, "S": 4}, given=("image",))
+          for per in ("token", "feature", "off")],
+        *[Case("dual_attention", "dual_attention", tokens.dual_attention(*d), ((7, 16),),
+               {"D": 16, "causal": d[0], "rotary": d[1], "symmetric": d[2]}, {"N": 7}) for d in dual],
+        *[Case("mega", "mega", tokens.mega(kind, both), ((7, 8),),
+               {"D": 8, "z": 6, "hidden": 10, "reach": 16, "kind": kind, "form": form, "both": both}, {"N": 7},
+               half=form == "steps") for kind, form, both in megas],
+        *[Case("online_attention", block, tokens.plain_attention, qkv, {"chunk": chunk}, sizes)
+          for block in ("online", "direct") for chunk in (4, 3, 20)],
+        *[Case("super_attention", "attention", tokens.super_attention(v, c), same, {"D": 6, "M": 7, "heads": 2, "variant": v, "causal": c},
+               {"N": 7}) for v, c in sups],
+        *[Case("fastmax", "fastmax", tokens.fastmax(c), ((7, 3), (7, 3), (7, 5)), {"causal": c, "factorised": f}, {"N": 7, "d": 3, "e": 5},
+               half=False) for c in (True, False) for f in (True, False)],
+        *[Case("masked_mixer", "mixer", tokens.mixer(**m), ((7, 6),), {"N": 7, "D": 6, **m}) for m in mixers],
+        Case("masked_mixer", "language_model", tokens.mixer_language, (_ids(3, 7, top=11),), {"N": 7, "words": 11, "width": 6}, {"B": 3},
+             lead=False),
+        Case("perceiver", "perceiver", tokens.perceiver(), ((9, 6), (7, 10)), {"E": 6, "F": 10}, {"M": 9, "Q": 7}),
+        Case("slot_attention", "slots", tokens.slots, ((9, 6), (4, 6)), {"D": 6}, {"N": 9, "S": 4}),
+        *[Case("deformable", "deformable", tokens.deformable, ((7, 6), (9, 8, 6), (7, 2)), {"D": 6, "by": by}, {"N": 7, "H": 9, "W": 8})
+          for by in ("gathers", "sample")],
+        Case("capsules", "capsules", tokens.capsules, ((9, 3),), {"I": 9, "a": 3}),
+        Case("turing", "machine", tokens.machine, ((5, 7),), {"D": 7}, {"N": 5}),
+        Case("aggregated_attention", "aggregated", tokens.aggregated, ((7, 9, 8),), {"C": 8}, {"H": 7, "W": 9}),
+        Case("aggregated_attention", "conv_glu", tokens.conv_glu, ((7, 5, 6),), {"C": 6}, MAP),
+        Case("aggregated_attention", "stage", tokens.transnext_stage, ((7, 9, 6),), {"C": 6}, {"H": 7, "W": 9}),
+    ]  # fmt: skip
+
+
+CASES = [*_channel_cases(), *_token_cases()]
+FILES = sorted({case.file for case in CASES})
+every = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+
+
+@every
+def test_computes_what_the_equations_say(case: Case) -> None:
+    compare(case, case.module())
+
+
+@every
+def test_binding_every_size_changes_no_number(case: Case) -> None:
+    open_, closed = case.module(), case.module(**case.free)
+    assert {k: v.shape for k, v in open_.state_dict().items()} == {k: v.shape for k, v in closed.state_dict().items()}
+    assert_close(several(closed(*case.tensors())), several(open_(*case.tensors())), **CLOSE)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.lead], ids=lambda case: case.name)
+def test_leading_dimensions_are_carried(case: Case) -> None:
+    stacked(case, case.module())
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.half], ids=lambda case: case.name)
+def test_bfloat16_stays_bfloat16_and_near(case: Case) -> None:
+    wide, half = case.module(), case.module(dtype=torch.bfloat16)
+    for name, value in wide.named_parameters():
+        value.data = dict(half.named_parameters())[name].data.double()
+    for name, value in wide.named_buffers():
+        value.data = dict(half.named_buffers())[name].data.to(value.dtype)
+    inputs = case.tensors(torch.bfloat16)
+    found = several(half(*inputs))
+    wanted = several(wide(*[value.double() if value.is_floating_point() else value for value in inputs]))
+    for got, want in zip(found, wanted, strict=True):
+        assert got.dtype == torch.bfloat16
+        assert_close(got.double(), want, rtol=0.1, atol=0.1 * max(1.0, float(want.detach().abs().max())))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_checks_without_any_size(file: str) -> None:
+    assert [item.title for item in attn.check(attn.text((HERE / f"{file}.attn").read_text()))] == []
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_formatting_twice_changes_nothing(file: str) -> None:
+    once = format_text(Source(file, (HERE / f"{file}.attn").read_text()))
+    assert format_text(Source(file, once)) == once
+
+
+@pytest.mark.parametrize("case", list({case.file + case.block: case for case in CASES}.values()), ids=lambda case: case.name)
+def test_formatting_keeps_the_meaning(case: Case) -> None:
+    plain = case.module()
+    formatted = case.module(format_text(Source(case.file, case.text())))
+    assert list(formatted.state_dict()) == list(plain.state_dict())
+    assert_close(several(formatted(*case.tensors())), several(plain(*case.tensors())), rtol=0, atol=0)
