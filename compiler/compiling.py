@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
+from ..dsl.diagnostics import AttnError, Diagnostic
+from ..dsl.source import NOWHERE
 from .graph import Graph
 from .lower.lowering import lower
 from .lower.module import AttnModule
@@ -14,8 +18,19 @@ from .program import BlockProgram
 def compile_program(program: BlockProgram, bind: Mapping[str, Any], inputs: tuple[str, ...], dtype: Any, device: Any) -> AttnModule:
     """Elaborate and lower. Raises AttnError."""
     fixed = dict(bind)
+    if isinstance(dtype, str):
+        dtype = named_dtype(dtype)
 
     def variant(present: frozenset[str]) -> Graph:
         return program.graph(fixed, sorted(present))
 
     return lower(program.graph(fixed, inputs), dtype=dtype, device=device, variant=variant, program=program.unit.source.text)
+
+
+def named_dtype(name: str) -> torch.dtype:
+    """`bfloat16` as torch's dtype. Raises AttnError where there is none of this name."""
+    found = getattr(torch, name, None)
+    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+        help = "float32, float64, bfloat16 or float16"
+        raise AttnError([Diagnostic("E0503", f"`{name}` is no dtype that weights can have", NOWHERE, help=help)])
+    return found

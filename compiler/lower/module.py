@@ -7,11 +7,11 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from torch import Tensor, fx, nn
 
-from ..graph import Graph, Node
+from ..graph import Graph, Node, Weight
 from ..sizes import Size
 from .entry import is_absent
 from .errors import InputError
@@ -56,14 +56,27 @@ class AttnModule(fx.GraphModule):
 
     def reset_parameters(self) -> None:
         """Give every weight, constant and state its initial value again."""
+        for weight in self.attn_graph.weights:
+            self._start(weight)
+
+    def _start(self, weight: Weight) -> None:
         from .lowering import evaluate
 
-        for weight in self.attn_graph.weights:
-            target = stored(self, weight.path)
-            if weight.init.node is not None:
-                assign(target, evaluate(weight.init.node, tuple(axis.name for axis in weight.axes)))
-            else:
-                fill(target, weight.init.kind, plain(weight.init.values))
+        target = stored(self, weight.path)
+        if weight.init.node is not None:
+            assign(target, evaluate(weight.init.node, tuple(axis.name for axis in weight.axes)))
+        else:
+            fill(target, weight.init.kind, plain(weight.init.values))
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
+        """Constants are worked out again in a new dtype, so that `.double()` has all their digits."""
+        constants = [weight for weight in self.attn_graph.weights if weight.kind == "const"]
+        before = {weight.path: stored(self, weight.path).dtype for weight in constants}
+        super()._apply(fn, recurse)
+        for weight in constants:
+            if stored(self, weight.path).dtype != before[weight.path]:
+                self._start(weight)
+        return self
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
         """Accept tensors that are cut differently, and the prefix that `torch.compile` puts before names."""
