@@ -72,7 +72,7 @@ class AttnModule(fx.GraphModule):
         """Constants are worked out again in a new dtype, so that `.double()` has all their digits."""
         constants = [weight for weight in self.attn_graph.weights if weight.kind == "const"]
         before = {weight.path: stored(self, weight.path).dtype for weight in constants}
-        super()._apply(fn, recurse)
+        cast(Any, super())._apply(fn, recurse)
         for weight in constants:
             if stored(self, weight.path).dtype != before[weight.path]:
                 self._start(weight)
