@@ -187,6 +187,15 @@ class AttnModule(fx.GraphModule):
     def __str__(self) -> str:
         return repr(self)
 
+    def _repr_svg_(self) -> str:
+        """The picture of the graph, for notebooks."""
+        from ..view import render_svg
+
+        return render_svg(self.attn_graph)
+
+    def _repr_html_(self) -> str:
+        return f'<div style="max-width:100%;overflow:auto">{self._repr_svg_()}</div>'
+
 
 def plain(values: Any) -> Any:
     """The numbers in a nested tuple as Python's: exact ones become int or float."""

@@ -1,4 +1,4 @@
-"""The command line. Exit codes: 0 all is well, 1 the program is wrong, 2 the call is wrong.
+"""The command line. Exit codes: 0 all is well, 1 the program is wrong, 2 the call is wrong, 3 attn itself failed.
 
 Nothing here imports torch until a command compiles.
 """
@@ -152,6 +152,21 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except AttnError as error:
             _fail(error.diagnostics, ctx.meta.get("attn.format", "text"))
+        except Exception as error:
+            if isinstance(error, click.ClickException | click.exceptions.Exit | click.Abort | OSError):
+                raise
+            _our_mistake(error)
+
+
+def _our_mistake(error: Exception) -> NoReturn:
+    """An error that is attn's own: say so in a line, and keep what a report of it needs in a file."""
+    import traceback
+
+    handle, name = tempfile.mkstemp(prefix="attn-error-", suffix=".txt")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(f"attn {__version__}, {' '.join(sys.argv)}\n\n{''.join(traceback.format_exception(error))}")
+    click.echo(f"attn made a mistake of its own ({type(error).__name__}); please report it with {name}", err=True)
+    sys.exit(3)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
