@@ -70,7 +70,7 @@ class BlockProgram:
     def __call__(
         self, *, bind: Mapping[str, Any] | None = None, inputs: tuple[str, ...] = (), dtype: Any = None, device: Any = None, **sizes: Any
     ) -> AttnModule:
-        from .compiling import compile_program
+        from .lower.compiling import compile_program
 
         return compile_program(self, {**(bind or {}), **sizes}, inputs, dtype, device)
 

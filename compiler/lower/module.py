@@ -15,6 +15,7 @@ from ..graph import Graph, Node, Weight
 from ..sizes import Size
 from .entry import is_absent
 from .errors import InputError
+from .failures import PointingCall
 from .init import assign, fill
 from .names import identifiers
 from .printer import forward_source
@@ -94,6 +95,7 @@ class AttnModule(fx.GraphModule):
     def recompile(self) -> Any:
         """Generate the forward again; with optional inputs, it first looks which of them are given."""
         made = super().recompile()
+        cast(Any, type(self))._wrapped_call = PointingCall()
         graph: Graph | None = self.__dict__.get("attn_graph")
         optional = [node for node in graph.inputs if node.options.get("optional", False)] if graph is not None else []
         if graph is not None and optional:

@@ -57,6 +57,8 @@ class Writer(ABC):
         self._made.clear()
         result = operator.lower(self, node)
         self._values[node] = result
+        for made in self._made:
+            made.meta["place"] = node.span
         if isinstance(result, Value):
             self._check(node, result)
             if node.name and isinstance(result.fx, fx.Node) and (result.fx in self._made or node.op == "item"):

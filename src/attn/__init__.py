@@ -37,7 +37,7 @@ def compile(
 
     Raises AttnError with every mistake found.
     """
-    from .compiler.compiling import compile_program
+    from .compiler.lower.compiling import compile_program
 
     return compile_program(load(source, block), {**(bind or {}), **sizes}, inputs, dtype, device)
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from ..dsl.diagnostics import AttnError, Diagnostic
-from ..dsl.source import NOWHERE
-from .graph import Graph
-from .lower.lowering import lower
-from .lower.module import AttnModule
-from .program import BlockProgram
+from ...dsl.diagnostics import AttnError, Diagnostic
+from ...dsl.source import NOWHERE
+from ..graph import Graph
+from ..program import BlockProgram
+from .lowering import lower
+from .module import AttnModule
 
 
 def compile_program(program: BlockProgram, bind: Mapping[str, Any], inputs: tuple[str, ...], dtype: Any, device: Any) -> AttnModule:
