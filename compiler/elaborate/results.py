@@ -91,7 +91,9 @@ def _with_star(frame: Frame, result: tree.Result, node: Node, span: Span, wanted
 
 
 def _shown(frame: Frame, node: Node) -> str:
-    parts = [(frame.local(axis.name), str(axis.size)) for axis in node.tensor.axes]
+    """The axes as the block calls them; `*` first, because the order of the others says nothing."""
+    axes = sorted(node.tensor.axes, key=lambda axis: axis.name != "*")
+    parts = [(frame.local(axis.name), str(axis.size)) for axis in axes]
     return "[" + ", ".join(name if name == size else f"{name}={size}" for name, size in parts) + "]"
 
 
