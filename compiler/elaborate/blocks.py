@@ -14,7 +14,7 @@ from ..graph import Node
 from ..sizes import Size
 from . import statics
 from .arguments import axis_items
-from .expressions import as_tensor, evaluate, size, static
+from .expressions import as_tensor, evaluate, named_layer, names_layer, size, static
 from .frame import Frame
 from .values import Several, Unknown, Value, Word, describe, is_layer, is_list, is_number
 
@@ -151,9 +151,16 @@ def only_tensors(arg: tree.Arg) -> Fault:
     return fault("E0302", "a layer that is already made takes only tensors", arg.span, "options belong where the layer is written")
 
 
+def _axes_of_tensors(block: tree.Block) -> set[str | None]:
+    """The axes that inputs and results have, without those that are given as parameters."""
+    specs = [spec for param in block.params for spec in tensor_specs(param.spec)]
+    specs += [result.type for result in block.results]
+    return {axis.name for spec in specs for axis in spec.axes} - {param.name for param in block.params}
+
+
 def axes_at_application(frame: Frame, reading: BlockReading, args: Sequence[tree.Arg]) -> BlockReading:
     """`f(x, L=H)`: axes of a block bound where its layer is applied. Raises Fault for anything else."""
-    open_axes = {axis.name for param in reading.block.params for spec in tensor_specs(param.spec) for axis in spec.axes}
+    open_axes = _axes_of_tensors(reading.block)
     axes = dict(reading.axes)
     for arg in args:
         if arg.name is None or arg.name not in open_axes:
@@ -215,6 +222,8 @@ def read_param(frame: Frame, param: tree.Param, value: tree.Expr) -> Value:
         return as_tensor(frame, found, value.span)
     if isinstance(spec, tree.LayerSpec):
         found = evaluate(frame, value)
+        if isinstance(found, Word) and names_layer(frame, found.text):
+            found = named_layer(frame, tree.Name(value.span, found.text))
         if found is not None and not is_layer(found):
             raise fault(
                 "E0300",

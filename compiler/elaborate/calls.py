@@ -15,10 +15,10 @@ from ..sizes import Size
 from . import naming, statics
 from .arguments import Reading, finish, missing_tensors, read_axes, read_call
 from .blocks import BlockReading, axes_at_application, only_tensors, read_block
-from .expressions import as_tensor, evaluate, handles, size, static, unknown_name
+from .expressions import as_tensor, evaluate, handles, names_layer, size, static, unknown_name
 from .frame import Frame
 from .inline import invoke
-from .values import POISON, Layer, Poison, Poisoned, Several, Unknown, Value, describe, is_layer, is_static
+from .values import POISON, Layer, Poison, Poisoned, Several, Unknown, Value, Word, describe, is_layer, is_static
 
 Piped = tuple[Node, Span] | None
 Label = tuple[str, ...] | None
@@ -120,6 +120,8 @@ def call(frame: Frame, expr: tree.Call, piped: Piped, label: Label) -> Value:
         raise Poisoned
     if is_layer(found):
         return apply_layer(frame, found, expr, piped)
+    if isinstance(found, Word) and names_layer(frame, found.text):
+        return call(frame, tree.Call(expr.span, tree.Name(expr.callee.span, found.text), expr.args), piped, label)
     if name in frame.scope.unit.scope:
         return call_block(frame, expr, piped, label)
     if piped is None and name in statics.FUNCTIONS:

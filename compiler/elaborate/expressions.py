@@ -55,6 +55,8 @@ def as_tensor(frame: Frame, value: Value, span: Span) -> Node:
         return frame.scalar(value, span)
     if isinstance(value, Several) and len(value.items) == 1:
         return value.items[0]
+    if isinstance(value, Several) and not value.items:
+        raise yields_nothing(span)
     if isinstance(value, Several):
         raise fault(
             "E0306", f"one tensor is needed here, this has {len(value.items)} results", span, "here", help="bind them first: a, b = ..."
@@ -65,6 +67,11 @@ def as_tensor(frame: Frame, value: Value, span: Span) -> Node:
         )
     help = "an optional input that is left out is `none`: look first, if x != none { ... }" if value is None else ""
     raise fault("E0300", f"a tensor is needed here, this is {describe(value)}", span, help=help)
+
+
+def yields_nothing(span: Span) -> Fault:
+    """A scan without `yield` has only its final carries, and those are given where names ask for them."""
+    return fault("E0510", "this scan yields nothing", span, "its body has no `yield`", help="end the body with `yield a`")
 
 
 def static(frame: Frame, expr: tree.Expr) -> Value:
@@ -200,9 +207,13 @@ def axis_size(frame: Frame, name: str, span: Span) -> Size:
     raise fault("E0206", f"axis `{name}` has no size yet", span, help=f"declare it: axis {name} = 64")
 
 
+def names_layer(frame: Frame, name: str) -> bool:
+    return name not in frame.scope.values and (name in frame.scope.unit.scope or name in OPERATORS)
+
+
 def named_layer(frame: Frame, expr: tree.Name) -> Value:
     """A bare name of an operator or block: a layer; anything else is unknown."""
-    if expr.text in frame.scope.unit.scope or expr.text in OPERATORS:
+    if names_layer(frame, expr.text):
         return EVALUATORS[tree.Call](frame, tree.Call(expr.span, expr, ()))
     raise unknown_name(frame, expr.text, expr.span)
 
@@ -276,7 +287,10 @@ def _combine(frame: Frame, expr: tree.Binary, left: Value) -> Value:
         if left == (expr.op == "or"):
             return left
         return evaluate(frame, expr.right)
-    right = evaluate(frame, expr.right)
+    right = _compared_word(frame, expr.right) if isinstance(left, Word) else None
+    right = evaluate(frame, expr.right) if right is None else right
+    if isinstance(right, Word):
+        left = _compared_word(frame, expr.left) or left
     if isinstance(left, Node) or isinstance(right, Node):
         return _on_tensors(frame, expr, left, right)
     if expr.op in COMPARISONS:
@@ -284,6 +298,11 @@ def _combine(frame: Frame, expr: tree.Binary, left: Value) -> Value:
     if expr.op in ("and", "or"):
         return _logic(expr, left, right)
     return _arithmetic(frame, expr, left, right)
+
+
+def _compared_word(frame: Frame, expr: tree.Expr) -> Word | None:
+    """What a word is compared with is a word too, where an axis or an operator has the same name."""
+    return word(frame, expr) if isinstance(expr, tree.Name) and expr.text in frame.scope.words else None
 
 
 def _on_tensors(frame: Frame, expr: tree.Binary, left: Value, right: Value) -> Value:

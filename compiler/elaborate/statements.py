@@ -12,7 +12,7 @@ from ..graph import Node
 from ..sizes import Size
 from ..types import Axis
 from . import statics
-from .expressions import as_tensor, condition, evaluate, size, static
+from .expressions import as_tensor, condition, evaluate, size, static, yields_nothing
 from .frame import Frame
 from .values import POISON, Poison, Poisoned, Several, Unknown, Value, describe, is_layer, is_list
 
@@ -102,8 +102,22 @@ def _spoil(frame: Frame, statement: tree.Statement) -> None:
         except (Fault, Poisoned):
             name = target.name
         frame.scope.values.setdefault(name, POISON) if isinstance(statement, tree.Next) else frame.scope.values.__setitem__(name, POISON)
+    for name in _bound_inside(statement):
+        frame.scope.values.setdefault(name, POISON)
     if isinstance(statement, tree.Return | tree.Yield):
         raise Done(None)
+
+
+def _bound_inside(statement: tree.Statement) -> list[str]:
+    """What an `if` or `for` would have bound, had it run."""
+    match statement:
+        case tree.If():
+            body = (*statement.then, *statement.other)
+        case tree.For():
+            body = statement.body
+        case _:
+            return []
+    return [name for inner in body for name in (*(target.name for target in _targets(inner)), *_bound_inside(inner))]
 
 
 def _binding(frame: Frame, statement: tree.Statement) -> tuple[str, ...]:
@@ -153,6 +167,8 @@ def bind(frame: Frame, target: tree.Target, value: Value) -> None:
 @runs(tree.Assign)
 def _assign(frame: Frame, statement: tree.Assign) -> None:
     value = evaluate(frame, statement.value)
+    if isinstance(value, Several) and not value.items:
+        value = Several(value.extra)
     if len(statement.targets) == 1:
         bind(frame, statement.targets[0], value)
         return
@@ -178,6 +194,8 @@ def results(frame: Frame, exprs: Sequence[tree.Expr]) -> Returned:
     found: Returned = []
     for expr in exprs:
         value = evaluate(frame, expr)
+        if isinstance(value, Several) and not value.items:
+            raise yields_nothing(expr.span)
         nodes: tuple[Value, ...] = value.items if isinstance(value, Several) else (value,)
         for node in nodes:
             if is_layer(node):

@@ -119,3 +119,33 @@ def test_an_optional_input_with_weights_of_its_own_says_how_to_compile_for_it() 
 def test_a_taken_name_is_told_once_for_all_weights_under_it() -> None:
     text = "block f(x: [*, C]) -> [*, C] { return linear(x, C -> C) as forward }"
     assert len(mistakes(text, C=4)) == 1
+
+
+# ---------------------------------------------------------------- words
+
+
+def test_a_word_that_names_an_operator_chooses_it() -> None:
+    text = """
+block g(x: [*, C], act: [*, C] -> [*, C]) -> [*, C] { return act(x) }
+block f(x: [*, C], kind: relu | gelu = gelu) -> [*, C] {
+    a = relu if kind == relu else gelu
+    return g(x, act=a) + a(x) + (x |> a) + kind(x)
+}"""
+    assert titles(text) == []
+    x = torch.randn(5)
+    assert_close(module(text)(x), 4 * torch.nn.functional.gelu(x))
+    assert_close(module(text, kind="relu")(x), 4 * x.relu())
+
+
+def test_a_word_may_be_called_like_an_axis() -> None:
+    text = "block f(x: [*, N, T], kind: T | N = N) -> [*, N, T] { return x * (T if T == kind else N if kind == N else 0) }"
+    x = torch.randn(2, 3)
+    assert_close(module(text)(x), 2 * x)
+    assert_close(module(text, kind="T")(x), 3 * x)
+
+
+def test_a_mistake_in_a_condition_does_not_make_what_it_decides_unknown() -> None:
+    text = "block f(x: [*, C]) -> [*, C] {\n    if C > 3 { y = x } else { for i in 0..2 { y = -x } }\n    return y\n}"
+    assert mistakes(text) == ["this condition depends on a size that is only known when the module runs"]
+    text = "block f(x: [*, C]) -> [*, C] {\n    for i in 0..C { y[i] = x }\n    return y[0]\n}"
+    assert mistakes(text) == ["the number of turns depends on a size that is only known when the module runs"]
