@@ -253,7 +253,16 @@ class _Root:
                 self.frame.scope.values[param.name] = None
             else:
                 self.frame.scope.bind(param.name, node, param.span)
+        self._forget_absent(nodes)
         return tuple(nodes)
+
+    def _forget_absent(self, nodes: list[Node]) -> None:
+        """An axis that only absent inputs have is of no size here, unless the caller bound it: the block may make its own."""
+        present = {name for node in nodes if not node["absent"] for axis in node.tensor.axes for name in (axis.name, *axis.size.free())}
+        absent = {axis.name for node in nodes if node["absent"] for axis in node.tensor.axes}
+        for name, entry in self.frame.scope.axes.items():
+            if entry.symbol in absent - present and name not in self.bound:
+                entry.sizes.clear()
 
     def _input(self, param: tree.Param, spec: tree.TensorSpec, absent: bool) -> Node:
         known, scope = static_names(self.block), self.frame.scope

@@ -10,7 +10,7 @@ from ...dsl.source import Span
 from ..graph import Body, Node, topological
 from ..types import STAR, Axis, DType, TensorType, TupleType
 from .blocks import axis_name
-from .expressions import as_tensor, evaluate, handles, size
+from .expressions import as_tensor, evaluate, handles, size, yields_nothing
 from .frame import Frame
 from .statements import Done, expanded, run
 from .values import Poisoned, Several, Value
@@ -52,18 +52,22 @@ def _scan(frame: Frame, expr: tree.Scan) -> Value:
     step = stepping.param(TensorType((), "int"), f"step_{expr.axis}")
     inits, carries, types = _carries(frame, expr, stepping)
     inner = _inside(frame, expr, stepping, step, carries)
+    yields = _yields(inner, expr)
+    finals = [_final(inner, carry, type) for carry, type in zip(expr.carries, types, strict=True)]
+    return _close(stepping, expr, step, inits, [carries[carry.name] for carry in expr.carries], yields, finals)
+
+
+def _yields(inner: Frame, expr: tree.Scan) -> list[Node]:
+    """What each step gives; nothing where the scan is made for its final carries."""
     try:
         run(inner, expr.body)
     except Done as done:
         if done.values is None:
             raise Poisoned from None
-        yields = [node for node, _ in done.values]
-    else:
-        raise Fault(
-            Diagnostic("E0510", "this scan yields nothing", expr.span, "its body has no `yield`", help="end the body with `yield a`")
-        )
-    finals = [_final(inner, carry, type) for carry, type in zip(expr.carries, types, strict=True)]
-    return _close(stepping, expr, step, inits, [carries[carry.name] for carry in expr.carries], yields, finals)
+        return [node for node, _ in done.values]
+    if not expr.carries:
+        raise yields_nothing(expr.span)
+    return []
 
 
 def _stepped_axis(frame: Frame, expr: tree.Scan) -> Axis:
