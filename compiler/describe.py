@@ -5,22 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..dsl import tree
 from ..dsl.loader import Library
 from .cost import graph_cost, readable
 from .elaborate.blocks import signature_axes
 from .graph import Graph, Guard
 from .ops import OPERATORS
 from .ops.base import Operator, Signature
-from .program import BlockProgram, load_unit
+from .program import BlockProgram, load_unit, signature
 from .sizes import Size
 
 Record = dict[str, Any]
-
-
-def signature(block: tree.Block) -> str:
-    """`se(x: [*, C, H, W], reduction: int = 16) -> [*, C, H, W]`, on one line."""
-    return " ".join(block.head.text.removeprefix("block").split()).removesuffix("{").strip()
 
 
 def summary(doc: str) -> str:
@@ -46,7 +40,7 @@ def show_block(program: BlockProgram, bind: Mapping[str, Any], inputs: tuple[str
         "file": program.unit.source.name,
         "signature": signature(program.block),
         "doc": program.block.doc,
-        "axes": {name: str(bind.get(name, "any size")) for name in signature_axes(program.block)},
+        "axes": _axes(program, graph, bind),
         "bound": {name: str(value) for name, value in bind.items()},
         "parameters": _amount(cost.parameters),
         "buffers": _amount(cost.buffers),
@@ -55,6 +49,16 @@ def show_block(program: BlockProgram, bind: Mapping[str, Any], inputs: tuple[str
         "weights": _weights(graph),
         "guards": [_fact(guard) for guard in graph.guards],
     }
+
+
+def _axes(program: BlockProgram, graph: Graph, bind: Mapping[str, Any]) -> dict[str, str]:
+    """Each axis of the signature with its size: bound, worked out, or any."""
+    found = {name: "any size" for name in signature_axes(program.block)}
+    tensors = [node.tensor for node in (*graph.inputs, *(output.node for output in graph.outputs))]
+    for axis in (axis for tensor in tensors for axis in tensor.axes):
+        if axis.name in found and str(axis.size) != axis.name:
+            found[axis.name] = str(readable(axis.size))
+    return {**found, **{name: str(value) for name, value in bind.items() if name in found}}
 
 
 def _amount(size: Size) -> Record:

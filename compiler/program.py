@@ -86,6 +86,12 @@ class BlockProgram:
         return f"<{' '.join(self.block.head.text.split())}>"
 
 
+def signature(block: tree.Block) -> str:
+    """`se(x: [*, C, H, W], reduction: int = 16) -> [*, C, H, W]`, on one line."""
+    flat = " ".join(block.head.text.removeprefix("block").split()).removesuffix("{").strip()
+    return flat.replace("( ", "(").replace(" )", ")")
+
+
 # ---------------------------------------------------------------- loading
 
 
