@@ -53,7 +53,7 @@ def show_block(program: BlockProgram, bind: Mapping[str, Any], inputs: tuple[str
 
 def _axes(program: BlockProgram, graph: Graph, bind: Mapping[str, Any]) -> dict[str, str]:
     """Each axis of the signature with its size: bound, worked out, or any."""
-    found = {name: "any size" for name in signature_axes(program.block)}
+    found = dict.fromkeys(signature_axes(program.block), "any size")
     tensors = [node.tensor for node in (*graph.inputs, *(output.node for output in graph.outputs))]
     for axis in (axis for tensor in tensors for axis in tensor.axes):
         if axis.name in found and str(axis.size) != axis.name:

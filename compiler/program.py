@@ -83,7 +83,7 @@ class BlockProgram:
         return f'<div style="max-width:100%;overflow:auto">{self._repr_svg_()}</div>'
 
     def __repr__(self) -> str:
-        return f"<{' '.join(self.block.head.text.split())}>"
+        return f"<block {signature(self.block)}>"
 
 
 def signature(block: tree.Block) -> str:
