@@ -32,7 +32,7 @@ def fill(x: Tensor, kind: str, values: Sequence[Any] = ()) -> None:
         elif kind in ("torch_linear", "torch_bias"):
             fill_like_linear(x, fan_in(x) if number is None else int(number), kind == "torch_bias")
         elif kind == "list":
-            x.copy_(torch.tensor(values[0]).reshape(x.shape))
+            x.copy_(torch.tensor(values[0], dtype=x.dtype).reshape(x.shape))
         elif kind in ("xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "orthogonal", "eye"):
             fill_matrix(x, kind, () if number is None else (number,))
         else:
