@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...dsl.diagnostics import AttnError, Diagnostic
-from ...dsl.source import Source, Span
+from ...dsl.source import NOWHERE
 from ..graph import Graph
 from ..types import DType
 
@@ -142,6 +142,5 @@ def _path(places: tuple[int | str, ...]) -> str:
 
 
 def _refused(why: str) -> AttnError:
-    nowhere = Span(Source("<json>", ""), 0, 0)
     help = "make it with `to_json`"
-    return AttnError([Diagnostic("E0702", "this is not the JSON of a graph", nowhere, notes=(why[:400],), help=help)])
+    return AttnError([Diagnostic("E0702", "this is not the JSON of a graph", NOWHERE, notes=(why[:400],), help=help)])
