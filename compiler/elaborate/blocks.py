@@ -167,7 +167,11 @@ def axes_at_application(frame: Frame, reading: BlockReading, args: Sequence[tree
             raise only_tensors(arg)
         if arg.name in axes:
             raise fault(
-                "E0308", f"axis `{arg.name}` is bound twice", arg.span, "again here", (Label(axes[arg.name].span, "where the layer is written"),)
+                "E0308",
+                f"axis `{arg.name}` is bound twice",
+                arg.span,
+                "again here",
+                (Label(axes[arg.name].span, "where the layer is written"),),
             )
         axes[arg.name] = _axis_argument(frame, arg.name, arg)
     return replace(reading, axes=axes)

@@ -148,7 +148,7 @@ class Entry:
         """Both sides over one denominator, so that they are whole."""
         (top_left, bottom_left), (top_right, bottom_right) = fraction(guard.left), fraction(guard.right)
         left, right, scale = top_left * bottom_right, top_right * bottom_left, bottom_left * bottom_right
-        check = fixed("runtime.check_fact", guard.reason, f"{guard.left} and {guard.right}", guard.span)
+        check = fixed("runtime.check_fact", guard.reason, _told(guard), guard.span)
         self.writer.effect(check, guard.kind, *[self.writer.size(size) for size in (left, right, scale)])
 
     # ------------------------------------------------ out
@@ -166,6 +166,19 @@ class Entry:
         if isinstance(x, fx.Node):
             x.meta["axes"] = tuple(output.order)
         return x
+
+
+def _told(guard: Guard) -> str:
+    """What a broken guard says of its sizes; `{0}` and `{1}` are the numbers they turn out to be."""
+    left, right = guard.left.constant(), guard.right.constant()
+    known = [f"{side} is {{{i}}}" for i, side in enumerate((guard.left, guard.right)) if side.constant() is None]
+    if guard.kind == "divides":
+        return f"{guard.right} is {{1}}, and {guard.left if left is not None else known[0]} does not divide it"
+    if len(known) != 1:
+        return " and ".join(known)
+    if guard.kind == "equal":
+        return f"{known[0]}, not {left if right is None else right}"
+    return f"{known[0]}, at most {left} is possible" if right is None else f"{known[0]}, at least {right} is needed"
 
 
 def _around(order: Sequence[str]) -> tuple[int, int]:

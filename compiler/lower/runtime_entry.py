@@ -129,7 +129,7 @@ def check_size(actual: int, expected: int, name: str, axis: str, text: str, plac
 def check_fact(kind: str, left: int, right: int, scale: int, reason: str, text: str, place: Any) -> None:
     """A guard on sizes: `equal` and `at_least` compare left with right, `divides` wants right / left whole.
 
-    Both numbers carry the common factor `scale`, so that they are whole.
+    Both numbers carry the common factor `scale`, so that they are whole; `text` has places for them.
     """
     if kind == "equal":
         holds = left == right
@@ -139,4 +139,4 @@ def check_fact(kind: str, left: int, right: int, scale: int, reason: str, text: 
         holds = left != 0 and right % left == 0
     if not holds:
         shown = [f"{size // scale}" if size % scale == 0 else f"{size}/{scale}" for size in (left, right)]
-        raise InputError("E0605", f"{reason}: {text} are {' and '.join(shown)}", place, "these sizes do not fit")
+        raise InputError("E0605", f"{reason}: {text.format(*shown)}", place, "these sizes do not fit")

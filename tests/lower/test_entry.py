@@ -95,16 +95,16 @@ def guarded(guard: Guard) -> Graph:
 
 
 GUARDS = [
-    (Guard("equal", N * 2, D, "these two lengths", span("return")), (3, 6), (3, 5), "these two lengths: 2*N and D are 6 and 5"),
+    (Guard("equal", N * 2, D, "these two lengths", span("return")), (3, 6), (3, 5), "these two lengths: 2*N is 6 and D is 5"),
     (
         Guard("divides", Size.of(4), N, "axis `u` must be a whole number", span("return")),
         (8, 5),
         (6, 5),
-        "axis `u` must be a whole number: 4 and N are 4 and 6",
+        "axis `u` must be a whole number: N is 6, and 4 does not divide it",
     ),
-    (Guard("at_least", N, D, "the kernel", span("return")), (5, 5), (4, 5), "the kernel: N and D are 4 and 5"),
-    (Guard("equal", N / 2, D, "halves", span("return")), (6, 3), (5, 2), "halves: N/2 and D are 5/2 and 2"),
-    (Guard("at_least", N, Size.of(1), "maximum of nothing", span("return")), (1, 5), (0, 5), "maximum of nothing: N and 1 are 0 and 1"),
+    (Guard("at_least", N, D, "the kernel", span("return")), (5, 5), (4, 5), "the kernel: N is 4 and D is 5"),
+    (Guard("equal", N / 2, D, "halves", span("return")), (6, 3), (5, 2), "halves: N/2 is 5/2 and D is 2"),
+    (Guard("at_least", N, Size.of(1), "maximum of nothing", span("return")), (1, 5), (0, 5), "maximum of nothing: N is 0, at least 1 is needed"),
 ]
 
 
