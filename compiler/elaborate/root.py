@@ -85,6 +85,7 @@ def _outputs(frame: Frame, block: tree.Block, bind: Bindings) -> tuple[Output, .
         return None
     nodes = check_results(frame, block, values)
     known = static_names(block)
+    own = {axis_name(spec, known) for param in block.params for spec in _input_axes(param)}  # `[H=2*H]`: it is the input's H that is bound
     outputs: list[Output] = []
     for result, node in zip(block.results, nodes, strict=True):
         order: list[str] = []
@@ -95,7 +96,8 @@ def _outputs(frame: Frame, block: tree.Block, bind: Bindings) -> tuple[Output, .
                 name = axis_name(spec, known)
                 assert name is not None
                 order.append(frame.scope.entry(name).symbol)
-                _as_bound(frame, bind.get(name), node, order[-1], spec.span)
+                if name not in own:
+                    _as_bound(frame, bind.get(name), node, order[-1], spec.span)
         outputs.append(Output(result.name or "", node, tuple(order)))
     return tuple(outputs)
 
@@ -259,7 +261,7 @@ class _Root:
     def _forget_absent(self, nodes: list[Node]) -> None:
         """An axis that only absent inputs have is of no size here, unless the caller bound it: the block may make its own."""
         present = {name for node in nodes if not node["absent"] for axis in node.tensor.axes for name in (axis.name, *axis.size.free())}
-        absent = {axis.name for node in nodes if node["absent"] for axis in node.tensor.axes}
+        absent = {axis.name for node in nodes if node["absent"] for axis in node.tensor.axes} - {param.name for param in self.block.params}
         for name, entry in self.frame.scope.axes.items():
             if entry.symbol in absent - present and name not in self.bound:
                 entry.sizes.clear()
