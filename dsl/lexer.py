@@ -22,7 +22,7 @@ _WORDS: Final = re.compile(
     | (?P<float>[0-9]+(?:\.[0-9]+(?:[eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+))
     | (?P<int>[0-9]+)
     | (?P<name>[^\x00-\x40\x5b-\x5e\x60\x7b-\x7f][^\x00-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]*'*)
-    | (?P<foreign>&&|\|\||:=|=>|\+=|-=|\*=|/=|\^|!(?!=)|===)
+    | (?P<foreign>&&|\|\||:=|=>|\+=|-=|\*=|/=|\^|@|!(?!=)|===)
     | (?P<operator>\|>|->|\.\.|\*\*|//|[=!<>]=|[-+*/%<>=:,.|()\[\]{}])
     | (?P<string>"[^"\n]*"?|'[^'\n]*'?)
     | (?P<semicolon>;)
@@ -34,7 +34,7 @@ _WORDS: Final = re.compile(
 _FOREIGN: Final = {
     "&&": ("AND", "and"), "||": ("OR", "or"), "!": ("NOT", "not"), "^": ("POWER", "**"), ":=": ("ASSIGN", "="),
     "=>": ("ARROW", "->"), "===": ("COMPARE", "=="), "+=": ("ASSIGN", "x = x + y"), "-=": ("ASSIGN", "x = x - y"),
-    "*=": ("ASSIGN", "x = x * y"), "/=": ("ASSIGN", "x = x / y"),
+    "*=": ("ASSIGN", "x = x * y"), "/=": ("ASSIGN", "x = x / y"), "@": ("STAR", "dot(a, b, over=D)"),
 }  # fmt: skip
 
 

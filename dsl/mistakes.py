@@ -154,6 +154,29 @@ def _assign_in_condition(place: Place) -> Diagnostic | None:
     return place.error("E0010", "`=` cannot stand inside an expression", "", "to compare, write `==`")
 
 
+def _part_written(place: Place) -> Diagnostic | None:
+    """`y[N=0] = 1`."""
+    if place.token.type != "ASSIGN" or place.first.type != "NAME" or place.opener() != place.start + 1 or "RSQB" not in place.expected:
+        return None
+    axis = place.tokens[place.index - 1]
+    help = f"values do not change: write `{place.first} = where(pos({axis}) == i, a, {place.first})`"
+    return place.error("E0010", "a part of a tensor cannot be given a value", "", help)
+
+
+def _method(place: Place) -> Diagnostic | None:
+    if place.token.type != "DOT" or "PIPE" not in place.expected:
+        return None
+    return place.error("E0001", "values have no methods or fields", "", "write `mean(x, N)`, or `x |> mean(N)`")
+
+
+def _keyword_as_value(place: Place) -> Diagnostic | None:
+    """`kind == scan`: a word of the language read as the start of something else."""
+    word = place.tokens[place.index - 1] if place.before == "SCAN" else None
+    if word is None or place.token.type == "NAME":
+        return None
+    return Diagnostic("E0011", f"`{word}` is a word of the language, not a name", word.span, help=f"choose another name, such as `{word}_`")
+
+
 def _colon_for_assign(place: Place) -> Diagnostic | None:
     if place.token.type != "COLON":
         return None
@@ -276,8 +299,8 @@ def _wanted(expected: frozenset[str]) -> str:
 
 _RULES: tuple[Callable[[Place], Diagnostic | None], ...] = (
     _foreign_word, _lonely_else, _keyword_bound, _bad_stage, _pipe_then_operator, _chained_comparison, _equals_in_statement,
-    _assign_for_colon, _colon_for_assign, _missing_arrow, _keyword_as_name, _useless_statement, _assign_in_condition, _call_of_a_call,
-    _tuple_outside, _outside_blocks, _two_on_a_line,
+    _assign_for_colon, _colon_for_assign, _missing_arrow, _keyword_as_name, _useless_statement, _part_written, _assign_in_condition,
+    _call_of_a_call, _method, _keyword_as_value, _tuple_outside, _outside_blocks, _two_on_a_line,
 )  # fmt: skip
 
 
