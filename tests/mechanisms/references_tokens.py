@@ -6,18 +6,18 @@ import math
 from collections.abc import Callable, Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional as fn
 
 Weights = Mapping[str, Tensor]
 
 
 def lin(w: Weights, name: str, x: Tensor) -> Tensor:
-    return F.linear(x, w[f"{name}.weight"], w.get(f"{name}.bias"))
+    return fn.linear(x, w[f"{name}.weight"], w.get(f"{name}.bias"))
 
 
 def norm(w: Weights, name: str, x: Tensor) -> Tensor:
-    return F.layer_norm(x, x.shape[-1:], w[f"{name}.weight"], w[f"{name}.bias"])
+    return fn.layer_norm(x, x.shape[-1:], w[f"{name}.weight"], w[f"{name}.bias"])
 
 
 def heads_of(x: Tensor, heads: int) -> Tensor:
@@ -60,7 +60,7 @@ def token_gate(per: str) -> Callable[..., Tensor]:
                 g = torch.sigmoid(lin(w, "mix.gate", torch.cat([n, c], -1)))
                 f = g * n + (1 - g) * c
             h = h + norm(w, "mix.norm", f)
-        return h + lin(w, "fc2", F.gelu(lin(w, "fc1", norm(w, "norm3", h))))
+        return h + lin(w, "fc2", fn.gelu(lin(w, "fc1", norm(w, "norm3", h))))
 
     return run
 
@@ -114,10 +114,10 @@ def mega(kind: str, both: bool, z: int = 6, hidden: int = 10, reach: int = 16) -
         e = ema(w, "ahead", xn)
         if both:
             e = e + ema(w, "behind", xn.flip(0)).flip(0)
-        m = F.silu(e + w["omega"] * xn)
-        value = F.silu(lin(w, "to_value", xn))
+        m = fn.silu(e + w["omega"] * xn)
+        value = fn.silu(lin(w, "to_value", xn))
         u, zz, r, hx = lin(w, "to_rest", m).split([width, z, hidden, width], -1)
-        q, k = (F.silu(zz) * w["g"][i] + w["b"][i] for i in (0, 1))
+        q, k = (fn.silu(zz) * w["g"][i] + w["b"][i] for i in (0, 1))
         at = torch.arange(n)
         bias = w["w"][at[None, :] - at[:, None] + reach - 1]
         if kind == "softmax":
@@ -125,7 +125,7 @@ def mega(kind: str, both: bool, z: int = 6, hidden: int = 10, reach: int = 16) -
         else:
             mu, sigma = math.sqrt(0.5), math.sqrt(1 / (4 * math.pi))
             a = 0.5 * (1 + torch.erf((q @ k.T / n + bias - mu) / (sigma * math.sqrt(2))))
-        hh = F.silu(hx + lin(w, "to_hidden", (a @ value) * F.silu(r)))
+        hh = fn.silu(hx + lin(w, "to_hidden", (a @ value) * fn.silu(r)))
         return x + torch.sigmoid(u) * (hh - x)
 
     return run
@@ -143,7 +143,7 @@ def super_attention(variant: str, causal: bool, heads: int = 2) -> Callable[...,
         if variant == "standard":
             v = lin(w, "v", v)
         elif variant == "aligned":
-            v = w["align"].tril() @ v if causal else F.linear(v.T, w["align.weight"], w["align.bias"]).T
+            v = w["align"].tril() @ v if causal else fn.linear(v.T, w["align.weight"], w["align.bias"]).T
         mask = masked(None, causal, len(q), len(k))
         return lin(w, "out", joined(soft(heads_of(q, heads), heads_of(k, heads), heads_of(v, heads), mask)))
 
@@ -170,9 +170,9 @@ def mixer(heads: int, expanded: bool, prefix: str = "") -> Callable[..., Tensor]
         if heads > 1:
             y = lin(w, f"{prefix}outward", joined(w["w"].tril() @ heads_of(lin(w, f"{prefix}inward", n), heads)))
         else:
-            y = mix("mix2", F.gelu(mix("mix1", n))) if expanded else mix("mix1", n)
+            y = mix("mix2", fn.gelu(mix("mix1", n))) if expanded else mix("mix1", n)
         y = y + x
-        return y + lin(w, f"{prefix}fc2", F.gelu(lin(w, f"{prefix}fc1", norm(w, f"{prefix}norm2", y))))
+        return y + lin(w, f"{prefix}fc2", fn.gelu(lin(w, f"{prefix}fc1", norm(w, f"{prefix}norm2", y))))
 
     return run
 
@@ -194,7 +194,7 @@ def perceiver(share: bool = True) -> Callable[..., Tensor]:
             return mha(w, path, q, m, 2)
 
         def think(x: Tensor) -> Tensor:
-            return lin(w, "think.fc2", F.gelu(lin(w, "think.fc1", norm(w, "think.norm", x))))
+            return lin(w, "think.fc2", fn.gelu(lin(w, "think.fc1", norm(w, "think.norm", x))))
 
         z = w["latent"]
         for i in range(2):
@@ -215,7 +215,7 @@ def slots(w: Weights, x: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
         e = a + 1e-8
         u = (e / e.sum(-1, keepdim=True)) @ v
         s = torch.gru_cell(u, s, w["gru.ih.weight"], w["gru.hh.weight"], w["gru.ih.bias"], w["gru.hh.bias"])
-        s = s + lin(w, "fc2", F.relu(lin(w, "fc1", norm(w, "norm_mlp", s))))
+        s = s + lin(w, "fc2", fn.relu(lin(w, "fc1", norm(w, "norm_mlp", s))))
     return s, a
 
 
@@ -226,7 +226,7 @@ def deformable(w: Weights, q: Tensor, x: Tensor, ref: Tensor, heads: int = 2, po
     v = lin(w, "value", x).view(height, width, heads, -1).permute(2, 3, 0, 1)
     size = torch.tensor([height - 1, width - 1], dtype=x.dtype)
     grid = (2 * at / size - 1).flip(-1).transpose(0, 1)
-    read = F.grid_sample(v, grid, align_corners=True, padding_mode="zeros")
+    read = fn.grid_sample(v, grid, align_corners=True, padding_mode="zeros")
     return lin(w, "out", torch.einsum("nhp,hdnp->nhd", scores, read).flatten(1))
 
 
@@ -246,11 +246,11 @@ def machine(w: Weights, x: Tensor, slots: int = 6, width: int = 4, reach: int = 
     m = 0.1 * torch.sin(torch.arange(slots, dtype=x.dtype)[:, None] * width + torch.arange(width))
     at, ys, ats = w["first"].softmax(0), [], []
     for row in x:
-        key, strength = lin(w, "key", row), F.softplus(lin(w, "strength", row))
+        key, strength = lin(w, "key", row), fn.softplus(lin(w, "strength", row))
         gate, move = torch.sigmoid(lin(w, "gate", row)), lin(w, "move", row).softmax(0)
-        sharp = 1 + F.softplus(lin(w, "sharp", row))
+        sharp = 1 + fn.softplus(lin(w, "sharp", row))
         erase, add = torch.sigmoid(lin(w, "erase", row)), torch.tanh(lin(w, "add", row))
-        content = (strength * (F.normalize(m, dim=-1) @ F.normalize(key, dim=0))).softmax(0)
+        content = (strength * (fn.normalize(m, dim=-1) @ fn.normalize(key, dim=0))).softmax(0)
         mixed = gate * content + (1 - gate) * at
         moved = sum((torch.roll(mixed, z - reach) * move[z] for z in range(2 * reach + 1)), torch.zeros_like(mixed))
         at = (moved + 1e-6) ** sharp
@@ -259,55 +259,3 @@ def machine(w: Weights, x: Tensor, slots: int = 6, width: int = 4, reach: int = 
         ys.append(lin(w, "read", at @ m))
         ats.append(at)
     return torch.stack(ys), m, torch.stack(ats)
-
-
-def aggregated(w: Weights, x: Tensor, path: str = "", heads: int = 2, ratio: int = 2) -> Tensor:
-    height, width, channels = x.shape
-    n, pooled = height * width, (height // ratio, width // ratio)
-    d = channels // heads
-
-    def look(image: Tensor) -> Tensor:
-        """[H, W, C] to 3 x 3 windows [h, N, d, L]."""
-        found = F.unfold(image.permute(2, 0, 1)[None], 3, padding=1)[0]
-        return found.view(heads, d, 9, n).permute(0, 3, 1, 2)
-
-    flat = x.reshape(n, channels)
-    qn = F.normalize(heads_of(lin(w, f"{path}q", flat), heads), dim=-1)
-    cells = F.unfold(torch.ones(1, 1, height, width, dtype=x.dtype), 3, padding=1)[0]
-    slen = torch.log(cells.sum(0) + pooled[0] * pooled[1])
-    qs = (qn + w[f"{path}qe"][:, None]) * F.softplus(w[f"{path}tau"])[:, None, None] * slen[:, None]
-
-    k, v = lin(w, f"{path}kv", x).unflatten(-1, (2, heads, d)).unbind(2)
-    kl, vl = look(F.normalize(k, dim=-1).flatten(2)), look(v.flatten(2))
-    sl = torch.einsum("hnd,hndl->hnl", qs, kl) + w[f"{path}local"].flatten(1)[:, None]
-    sl = sl.masked_fill((cells.T < 0.5)[None], -torch.inf)
-
-    p = F.adaptive_avg_pool2d(F.gelu(lin(w, f"{path}reduce", x)).permute(2, 0, 1), pooled).flatten(1).T
-    kp, vp = lin(w, f"{path}kv", norm(w, f"{path}norm", p)).unflatten(-1, (2, heads, d)).unbind(1)
-    kp, vp = F.normalize(kp, dim=-1).transpose(0, 1), vp.transpose(0, 1)
-
-    def steps(size: int, cut: int) -> Tensor:
-        at = torch.arange(size, dtype=x.dtype)
-        return (at[:, None] - F.adaptive_avg_pool1d(at[None], cut)) / 6 * 8
-
-    dy, dx = steps(height, pooled[0]), steps(width, pooled[1])
-    r = torch.stack([dy[:, None, :, None].expand(-1, width, -1, pooled[1]), dx[None, :, None, :].expand(height, -1, pooled[0], -1)], -1)
-    r = torch.sign(r) * torch.log2(r.abs() + 1) / 3
-    cpb = lin(w, f"{path}cpb2", F.relu(lin(w, f"{path}cpb1", r))).view(n, -1, heads).permute(2, 0, 1)
-    a = torch.cat([sl, qs @ kp.transpose(1, 2) + cpb], -1).softmax(-1)
-    al, ap = a.split([9, pooled[0] * pooled[1]], -1)
-    wl = qn @ w[f"{path}tokens"] + w[f"{path}token_bias"][:, None] + al
-    y = torch.einsum("hnl,hndl->hnd", wl, vl) + ap @ vp
-    return lin(w, f"{path}out", joined(y)).view(x.shape)
-
-
-def conv_glu(w: Weights, x: Tensor, path: str = "") -> Tensor:
-    a, v = lin(w, f"{path}fc1", x).chunk(2, -1)
-    weight = w[f"{path}dwconv.weight"]
-    a = F.conv2d(a.permute(2, 0, 1), weight, w[f"{path}dwconv.bias"], padding=1, groups=len(weight)).permute(1, 2, 0)
-    return lin(w, f"{path}fc2", F.gelu(a) * v)
-
-
-def transnext_stage(w: Weights, x: Tensor) -> Tensor:
-    x = x + aggregated(w, norm(w, "norm1", x), "attention.")
-    return x + conv_glu(w, norm(w, "norm2", x), "glu.")

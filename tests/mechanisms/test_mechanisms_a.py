@@ -14,6 +14,7 @@ from attn.dsl.source import Source
 
 from . import references_channel as channel
 from . import references_tokens as tokens
+from . import references_transnext as transnext
 from .harness_a import CLOSE, HERE, Case, compare, several, stacked
 
 MAP = {"H": 7, "W": 5}
@@ -65,7 +66,8 @@ def _token_cases() -> list[Case]:
     mixers: list[dict[str, Any]] = [{"heads": 1, "expanded": False}, {"heads": 1, "expanded": True}, {"heads": 3, "expanded": False}]
     megas = [("softmax", "steps", False), ("laplace", "steps", True), ("softmax", "fourier", True)]
     return [
-        *[Case("token_gate", "decoder_layer", tokens.token_gate(per), ((7, 6), (4, 6)), {"D": 6, "heads": 2, "per": per}, {"N": 7, "S": 4}, given=("image",))
+        *[Case("token_gate", "decoder_layer", tokens.token_gate(per), ((7, 6), (4, 6)), {"D": 6, "heads": 2, "per": per},
+               {"N": 7, "S": 4}, given=("image",))
           for per in ("token", "feature", "off")],
         *[Case("dual_attention", "dual_attention", tokens.dual_attention(*d), ((7, 16),),
                {"D": 16, "causal": d[0], "rotary": d[1], "symmetric": d[2]}, {"N": 7}) for d in dual],
@@ -87,9 +89,9 @@ def _token_cases() -> list[Case]:
           for by in ("gathers", "sample")],
         Case("capsules", "capsules", tokens.capsules, ((9, 3),), {"I": 9, "a": 3}),
         Case("turing", "machine", tokens.machine, ((5, 7),), {"D": 7}, {"N": 5}),
-        Case("aggregated_attention", "aggregated", tokens.aggregated, ((7, 9, 8),), {"C": 8}, {"H": 7, "W": 9}),
-        Case("aggregated_attention", "conv_glu", tokens.conv_glu, ((7, 5, 6),), {"C": 6}, MAP),
-        Case("aggregated_attention", "stage", tokens.transnext_stage, ((7, 9, 6),), {"C": 6}, {"H": 7, "W": 9}),
+        Case("aggregated_attention", "aggregated", transnext.aggregated, ((7, 9, 8),), {"C": 8}, {"H": 7, "W": 9}),
+        Case("aggregated_attention", "conv_glu", transnext.conv_glu, ((7, 5, 6),), {"C": 6}, MAP),
+        Case("aggregated_attention", "stage", transnext.transnext_stage, ((7, 9, 6),), {"C": 6}, {"H": 7, "W": 9}),
     ]  # fmt: skip
 
 
@@ -105,9 +107,9 @@ def test_computes_what_the_equations_say(case: Case) -> None:
 
 @every
 def test_binding_every_size_changes_no_number(case: Case) -> None:
-    open_, closed = case.module(), case.module(**case.free)
+    open_, closed = case.module(), case.module(sizes=case.free)
     assert {k: v.shape for k, v in open_.state_dict().items()} == {k: v.shape for k, v in closed.state_dict().items()}
-    assert_close(several(closed(*case.tensors())), several(open_(*case.tensors())), **CLOSE)
+    assert_close(several(closed(*case.tensors())), several(open_(*case.tensors())), rtol=CLOSE, atol=CLOSE)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.lead], ids=lambda case: case.name)
