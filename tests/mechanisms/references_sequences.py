@@ -1,0 +1,190 @@
+"""Plain formulations of mechanisms over tokens: [B, N, D]."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from .parts_b import Weights, attention, causal, dense, heads, joined, rms, turned
+from torch import Tensor
+
+
+def deconstructed(p: Weights, x: Tensor, source: Tensor | None = None, form: str = "softmax", joint: bool = True, count: int = 4) -> Tensor:
+    if form == "none_at_all":
+        return dense(p, "down", F.silu(dense(p, "gate", x)) * dense(p, "up", x))
+    q, k = (heads(dense(p, name, x if source is None else source), count) for name in "qk")
+    v = heads(dense(p, "v", x), count)
+    if form == "softmax":
+        o = attention(q, k, v, causal(x.shape[1]))
+    elif form == "taylor":
+        s = q @ k.mT * q.shape[-1] ** -0.5
+        terms = [torch.ones_like(s).tril(), s.tril(), s.square().tril() / 2]
+        o = sum(terms) @ v / sum(terms).sum(-1, keepdim=True) if joint else sum(a / a.sum(-1, keepdim=True) @ v for a in terms)  # type: ignore[union-attr]
+    else:
+        w = (F.silu(q) * k).sum(-1, keepdim=True).mul(q.shape[-1] ** -0.5).exp()
+        o = (w * v).cumsum(-2) / w.cumsum(-2)
+    return dense(p, "out", joined(o))
+
+
+def adaptive_filter(p: Weights, x: Tensor, t: Tensor, robust: bool = True, count: int = 2, d: int = 4, eps: float = 1e-5) -> Tensor:
+    n = x.shape[1]
+    q, k, v = (torch.view_as_complex(dense(p, name, x).unflatten(-1, (count, d, 2))).transpose(1, 2) for name in "qkv")
+    w = torch.stack((p["w"], -p["w"]), -1).flatten(-2)
+    turn = torch.exp(1j * w[:, None] * t[:, None] * (10 * 2 * math.pi / (2 * n)))
+    q, k, v = q * turn.conj(), k * turn.conj(), v * turn.conj()
+    mu = ((p["mu"].sigmoid() - 1) * 10 / (2 * n) - eps)[:, None, None]
+    s2, e2, g2, nu = (F.softplus(p[name])[:, None, None] + (eps if name != "sigma" else 0) for name in ("sigma", "eta", "gamma", "nu"))
+    decay = (mu * (t[:, None] - t).abs()).clamp(-10, 10).exp()
+    spread = s2 * (1 - decay**2) / (-2 * mu) + e2 * decay**2 + g2
+    r = (q[..., :, None, :] - decay[..., None] * k[..., None, :, :]).abs().square().sum(-1)
+    u = r / (nu * d * spread)
+    s = p["tau"][:, None, None] ** 2 * (-spread.log() - (u.log1p() if robust else u))
+    a = s.masked_fill(~causal(n), -torch.inf).softmax(-1) * decay
+    o = turn * (a.to(v.dtype) @ v + v)
+    return dense(p, "out", torch.view_as_real(o.transpose(1, 2)).flatten(-3))
+
+
+def condition(p: Weights, h: Tensor, c: Tensor, keep: Tensor | None = None, how: str = "concat", deep: bool = False) -> Tensor:
+    if how == "concat":
+        u = torch.cat((h, c), -1)
+    elif how == "gate":
+        u = dense(p, "gate", c).sigmoid() * h
+    else:
+        u = dense(p, "gamma", c) * h + dense(p, "beta", c)
+        u = u.tanh() if how == "bent" else u
+    u = dense(p, "hidden", u).tanh() if deep else u
+    a = dense(p, "score", u).squeeze(-1)
+    if keep is not None:
+        a = a.masked_fill(~keep, -torch.inf)
+    return torch.einsum("bn,bnd->bd", a.softmax(-1), h)
+
+
+def lstm(x: Tensor, ih: Tensor, bias: Tensor, hh: Tensor, width: int, order: str = "ifou", hb: Tensor | None = None) -> Tensor:
+    """Step by step; `order` names the four parts of the weights."""
+    s = m = x.new_zeros(x.shape[0], width)
+    found: list[Tensor] = []
+    for step in x.unbind(1):
+        part = dict(zip(order, (F.linear(step, ih, bias) + F.linear(s, hh, hb)).chunk(4, -1), strict=True))
+        m = part["f"].sigmoid() * m + part["i"].sigmoid() * part["u"].tanh()
+        s = part["o"].sigmoid() * m.tanh()
+        found.append(s)
+    return torch.stack(found, 1)
+
+
+def reader(p: Weights, x: Tensor, c: Tensor) -> Tensor:
+    h = lstm(x, p["input.weight"], p["input.bias"], p["hidden.weight"], 5)
+    inner = {name.removeprefix("pool."): weight for name, weight in p.items()}
+    return dense(p, "head", condition(inner, h, c, how="affine"))
+
+
+def smeared(s: Tensor, weight: Tensor, seen: Tensor) -> Tensor:
+    cq, ck = weight.shape[-2:]
+    side = (ck - 1) // 2
+    return F.conv2d(F.pad(s.masked_fill(~seen, 0), (side, side, cq - 1, 0)), weight, groups=s.shape[1])
+
+
+def multi_token(p: Weights, x: Tensor, count: int = 4, mix: int = 2, layer: int = 0, rotary: bool = False) -> Tensor:
+    q, k, v = (heads(dense(p, name, x), count) for name in "qkv")
+    if rotary:
+        q, k = turned(q, 100000.0), turned(k, 100000.0)
+    seen = causal(x.shape[1])
+    s = smeared(q @ k.mT * q.shape[-1] ** -0.5, p["before.conv.weight"], seen)
+    s = torch.einsum("gh,bhij->bgij", p["mix_before.weight"], s)
+    a = smeared(s.masked_fill(~seen, -torch.inf).softmax(-1), p["after.conv.weight"], seen).masked_fill(~seen, 0)
+    grouped = p["mix_after.weight"].unflatten(0, (-1, mix))
+    a = torch.einsum("goc,bgcij->bgoij", grouped, a.unflatten(1, (-1, mix))).flatten(1, 2)
+    o = rms(a @ v, p["norm.weight"], 1e-5) * (1 - (0.8 - 0.6 * math.exp(-0.3 * layer)))
+    return dense(p, "out", joined(o * dense(p, "gate", o).sigmoid()))
+
+
+def power(q: Tensor, k: Tensor, v: Tensor, c: int = 4, local: int = 2, sink: int = 1) -> Tensor:
+    return attention(q, k, v, power_mask(q.shape[-2], c, local, sink))
+
+
+def power_mask(n: int, c: int, local: int, sink: int) -> Tensor:
+    def seen(i: int, j: int) -> bool:
+        far = i // c - j // c
+        return j <= i and (far & (far - 1) == 0 or far < local or j // c < sink)
+
+    return torch.tensor([[seen(i, j) for j in range(n)] for i in range(n)])
+
+
+def flow(p: Weights, x: Tensor, y: Tensor, count: int = 2, eps: float = 1e-6) -> Tensor:
+    q, k, v = (heads(dense(p, name, z), count) for name, z in (("q", x), ("k", y), ("v", y)))
+    q, k = q.sigmoid(), k.sigmoid()
+    sink = 1 / ((q + eps) * (k.sum(-2, True) + eps)).sum(-1, True)
+    source = 1 / ((k + eps) * (q.sum(-2, True) + eps)).sum(-1, True)
+    kept_in = ((q + eps) * ((k * source).sum(-2, True) + eps)).sum(-1, True)
+    kept_out = ((k + eps) * ((q * sink).sum(-2, True) + eps)).sum(-1, True).clamp(-1, 1)
+    lengths = x.shape[1] / y.shape[1]
+    o = (kept_in * lengths).sigmoid() * ((q * sink) @ k.mT @ (v * kept_out.softmax(-2) * y.shape[1]))
+    return dense(p, "out", joined(o))
+
+
+def flow_causal(p: Weights, x: Tensor, count: int = 2, eps: float = 1e-6) -> Tensor:
+    q, k, v = (heads(dense(p, name, x), count) for name in "qkv")
+    q, k = q.sigmoid(), k.sigmoid()
+    n = torch.arange(1, x.shape[1] + 1, dtype=x.dtype)[:, None]
+    sink = n / ((q + eps) * (k.cumsum(-2) + eps)).sum(-1, True)
+    source = n / ((k + eps) * (q.cumsum(-2) + eps)).sum(-1, True)
+    kept_in = ((q + eps) * ((k * source).cumsum(-2) + eps)).sum(-1, True) / n
+    kept_out = (((k + eps) * ((q * sink).cumsum(-2) + eps)).sum(-1, True) / n).clamp(-1, 1)
+    competition = kept_out.exp() / kept_out.exp().cumsum(-2) * n
+    o = kept_in.sigmoid() * (((q * sink / n) @ k.mT).tril() @ (v * competition))
+    return dense(p, "out", joined(o))
+
+
+def tapa(q: Tensor, k: Tensor, v: Tensor, theta: float = 0.5, alpha: float = 0.5, c: float = 1.0) -> Tensor:
+    n, d = q.shape[-2:]
+    a = min(max(int(theta * d), 1), d - 1)
+    far = (torch.arange(n)[:, None] - torch.arange(n)).abs().to(q.dtype)
+    amplitude = q[..., :a] @ k[..., :a].mT * a**-0.5
+    phase = q[..., a:] @ k[..., a:].mT * (d - a) ** -0.5
+    s = amplitude * (c * phase * far**alpha).cos()
+    return s.masked_fill(~causal(n), -torch.inf).softmax(-1) @ v
+
+
+def moba(q: Tensor, k: Tensor, v: Tensor, size: int = 4, top: int = 2) -> Tensor:
+    n = q.shape[-2]
+    blocks = math.ceil(n / size)
+    kb = torch.stack([part.mean(-2) for part in k.split(size, -2)], -2)
+    g = q @ kb.mT
+    own = torch.arange(n)[:, None] // size
+    j = torch.arange(blocks)
+    g = g.masked_fill(j > own, -torch.inf).masked_fill(j == own, torch.inf)
+    best, at = g.topk(min(top, blocks), -1)
+    keep = torch.zeros_like(g, dtype=torch.bool).scatter(-1, at, True) & (g >= best.amin(-1, True))
+    return attention(q, k, v, keep.repeat_interleave(size, -1)[..., :n] & causal(n))
+
+
+def moba_grouped(p: Weights, x: Tensor, count: int, groups: int, size: int = 4, top: int = 2) -> Tensor:
+    q, k, v = heads(dense(p, "q", x), count), heads(dense(p, "k", x), groups), heads(dense(p, "v", x), groups)
+    k, v = (z.repeat_interleave(count // groups, 1) for z in (k, v))
+    return dense(p, "out", joined(moba(q, k, v, size, top)))
+
+
+def multi_query(p: Weights, x: Tensor, memory: Tensor | None = None, count: int = 4, seen: Tensor | None = None) -> Tensor:
+    m = x if memory is None else memory
+    k, v = (dense(p, name, m)[:, None] for name in ("key", "value"))
+    return dense(p, "out", joined(attention(heads(dense(p, "query", x), count), k, v, seen, scale=1)))
+
+
+def latent(p: Weights, x: Tensor, count: int = 4) -> Tensor:
+    c = rms(dense(p, "q_down", x), p["q_norm.weight"]) if "q_down.weight" in p else x
+    qn, qr = heads(dense(p, "q_nope", c), count), heads(dense(p, "q_rope", c), count)
+    kv = rms(dense(p, "kv_down", x), p["kv_norm.weight"])
+    kn, v = heads(dense(p, "k_up", kv), count), heads(dense(p, "v_up", kv), count)
+    kr = turned(dense(p, "k_rope", x), 10000.0)[:, None].expand(-1, count, -1, -1)
+    q, k = torch.cat((qn, turned(qr, 10000.0)), -1), torch.cat((kn, kr), -1)
+    return dense(p, "out", joined(attention(q, k, v, causal(x.shape[1]))))
+
+
+def differential(p: Weights, x: Tensor, count: int = 2, layer: int = 1) -> Tensor:
+    start = 0.8 - 0.6 * math.exp(-0.3 * (layer - 1))
+    q, k = (dense(p, name, x).unflatten(-1, (count, 2, -1)).permute(0, 2, 3, 1, 4) for name in "qk")
+    v = heads(dense(p, "v", x), count)
+    a = (q @ k.mT * q.shape[-1] ** -0.5).masked_fill(~causal(x.shape[1]), -torch.inf).softmax(-1)
+    one, two = (p["lq"] * p["lk"]).sum(-1).exp()
+    o = rms((a[:, :, 0] - (one - two + start) * a[:, :, 1]) @ v, eps=1e-5)
+    return dense(p, "out", joined(o * (1 - start)))
