@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import isfinite
@@ -74,6 +74,9 @@ class Frame:
 
     def hidden(self) -> tuple[str, ...]:
         return self.scope.hidden
+
+    def stepping(self) -> Collection[str]:
+        return self.steps.keys()
 
     def scalar(self, value: Any, span: Span) -> Node:
         """A number as a node without axes; a symbolic size is read from the inputs when the module runs."""

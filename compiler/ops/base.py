@@ -6,7 +6,7 @@ An operator the user writes has a `signature` and a `build` that turns a bound `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -153,6 +153,10 @@ class Maker(Protocol):
         """The graph-wide names of the axes that `*` stands for in the block being built."""
         ...
 
+    def stepping(self) -> Collection[str]:
+        """The graph-wide names of the axes that a `scan` around this steps along."""
+        ...
+
     def number(self) -> int:
         """A fresh number, which keeps two random draws apart."""
         ...
@@ -228,6 +232,8 @@ class Call:
         names = [self.make.local(name) for name in tensor.names]
         near = closest(ref.name, names)
         help = f"did you mean `{near}`?" if near else "name an axis that the tensor has"
+        if ref.symbol in self.make.stepping():
+            help = f"inside the scan a tensor has lost `{ref.name}`; for the whole, rename(x, {ref.name} -> {ref.name}') before it"
         return self.fault("E0201", f"this tensor has no axis `{ref.name}`", ref.span, f"`{self.name}` needs it here", help,
                           notes=(f"its axes: {self.describe(tensor)}",))  # fmt: skip
 

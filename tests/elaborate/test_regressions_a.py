@@ -149,3 +149,15 @@ def test_a_mistake_in_a_condition_does_not_make_what_it_decides_unknown() -> Non
     assert mistakes(text) == ["this condition depends on a size that is only known when the module runs"]
     text = "block f(x: [*, C]) -> [*, C] {\n    for i in 0..C { y[i] = x }\n    return y[0]\n}"
     assert mistakes(text) == ["the number of turns depends on a size that is only known when the module runs"]
+
+
+def test_an_axis_that_a_scan_steps_along_is_told_where_it_is_missed() -> None:
+    text = """
+block f(x: [*, N, D]) -> [*, N, D] {
+    return scan N (s: [*, D] = 0) {
+        s = s + mean(x, N)
+        yield s
+    }
+}"""
+    found = attn.check(attn.text(text))
+    assert [item.help for item in found] == ["inside the scan a tensor has lost `N`; for the whole, rename(x, N -> N') before it"]
