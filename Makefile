@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q install -c constraint
 PROJECT := pyproject.toml setup.py constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format golden bench sizes wheel wheel-check clean
+.PHONY: help demo test lint format golden docs pictures bench sizes wheel wheel-check clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -34,6 +34,13 @@ lint: $(VENV)/.test ## ruff, mypy and pyright
 format: $(VENV)/.test ## let ruff repair what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.base ## write the pages that are made from the code, and the pictures
+	@set -e; for name in operator library error; do $(BIN)/python scripts/$${name}_page.py; done
+	$(BIN)/python scripts/pictures.py
+
+pictures: $(VENV)/.base ## draw the pictures of the pages
+	$(BIN)/python scripts/pictures.py
 
 bench: $(VENV)/.test ## run every benchmark; ratios are printed
 	@set -e; for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
