@@ -57,7 +57,7 @@ def split_leading(x: Tensor, leading: Sequence[int], before: int) -> Tensor:
     """The inverse for a result: `[.., n, ..]` to `[.., *leading, ..]`."""
     if len(leading) == 1:
         return x
-    return x.reshape(*x.shape[:before], *leading, *x.shape[before + 1 :])
+    return x.reshape((*x.shape[:before], *leading, *x.shape[before + 1 :]))
 
 
 def wide_dtype(dtype: torch.dtype) -> torch.dtype:

@@ -30,6 +30,15 @@ def test_star_is_any_number_of_leading_dimensions(leading: tuple[int, ...]) -> N
     assert torch.equal(y, expected(module, x))
 
 
+@pytest.mark.parametrize("leading", [(), (4,), (2, 3), (0,)])
+def test_a_result_may_have_nothing_but_leading_dimensions(leading: tuple[int, ...]) -> None:
+    hand = Hand()
+    x = hand.input("x", "*")
+    module = lower(hand.graph(("", hand.op("exp", x, axes="*"), "*")))
+    numbers = torch.randn(leading)
+    assert torch.equal(module(numbers), numbers.exp())
+
+
 @pytest.mark.parametrize(("left", "right"), [((2, 3), (3,)), ((2, 3), ()), ((4,), (1,)), ((), (2, 2)), ((2, 1), (1, 3)), ((2, 3), (1, 1))])
 def test_leading_dimensions_broadcast(left: tuple[int, ...], right: tuple[int, ...]) -> None:
     hand = Hand()
