@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 # Longer words are compared no further: nobody mistypes one into another, and the distance costs their product.
 _LONGEST = 64
@@ -23,6 +24,7 @@ def closest(word: str, choices: Iterable[str]) -> str | None:
     return ranked[0][1] if ranked and ranked[0][0] <= limit and ranked[0][0] < len(word) else None
 
 
+@lru_cache(maxsize=16_384)
 def distance(a: str, b: str) -> int:
     """How many letters must be put in, taken out, changed, or swapped with a neighbour (Damerau-Levenshtein)."""
     before: list[int] = []

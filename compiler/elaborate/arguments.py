@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -63,6 +64,14 @@ def axis_items(value: tree.Expr | tree.AxisList) -> tuple[tree.AxisItem, ...] | 
     if isinstance(value, tree.Int):
         return (tree.AxisItem(value.span, str(value.value)),)
     return None
+
+
+def named_once(refs: Sequence[AxisRef]) -> None:
+    """Raises Fault E0204 where a list names an axis twice."""
+    names = [ref.symbol for ref in refs if not ref.is_number]
+    for ref in refs:
+        if not ref.is_number and names.count(ref.symbol) > 1:
+            raise fault("E0204", f"axis `{ref.name}` is named twice", ref.span, "once is enough")
 
 
 def read_axes(frame: Frame, value: tree.Expr | tree.AxisList | tree.Arrow, what: str) -> tuple[AxisRef, ...]:
@@ -253,7 +262,7 @@ def _setting(reading: Reading, name: str, arg: tree.Arg) -> None:
         if near is not None:
             raise _unknown_option(reading, name, arg)
     ref = axis_ref(frame, tree.AxisItem(span, name))
-    option = Option(name, reading.operator.signature.settings)
+    option = Option(name, reading.operator.signature.settings, default=0)
     value = read_option(frame, option, arg.value, reading.operator.name)
     if option.kind == "int" and isinstance(value, Size):
         ref = replace(ref, size=value, given=True)
@@ -322,10 +331,8 @@ def _check_axes(reading: Reading) -> None:
             kinds, "axes or an arrow"
         )
         raise fault("E0212", f"`{name}` must be told {what}", reading.span, "none given here", notes=_axes_of(reading))
-    names = [ref.symbol for ref in reading.axes if not ref.is_number]
-    for ref in reading.axes:
-        if not ref.is_number and names.count(ref.symbol) > 1:
-            raise fault("E0204", f"axis `{ref.name}` is named twice", ref.span, "once is enough")
+    named_once(reading.axes)
+    named_once(reading.over)
 
 
 def _axes_of(reading: Reading) -> tuple[str, ...]:

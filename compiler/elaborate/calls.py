@@ -11,13 +11,14 @@ from ...dsl.diagnostics import Diagnostic, Fault, fault
 from ...dsl.source import Span
 from ..graph import Node
 from ..ops.base import OPERATORS, Operator
-from ..sizes import Size
+from ..sizes import Size, SizeTooLarge
 from . import naming, statics
 from .arguments import Reading, finish, missing_tensors, read_axes, read_call
 from .blocks import BlockReading, axes_at_application, only_tensors, read_block
 from .expressions import as_tensor, evaluate, handles, names_layer, size, static, unknown_name
 from .frame import Frame
 from .inline import invoke
+from .session import too_large
 from .values import POISON, Layer, Poison, Poisoned, Several, Unknown, Value, Word, describe, is_layer, is_static
 
 Piped = tuple[Node, Span] | None
@@ -252,7 +253,10 @@ def build(reading: Reading, groups: tuple[tuple[Node, ...], ...], spans: tuple[S
     bound = finish(reading, groups, spans, span, frame)
     build_it = reading.operator.build
     assert build_it is not None
-    result = build_it(bound)
+    try:
+        result = build_it(bound)
+    except SizeTooLarge as error:
+        raise Fault(too_large(error, span)) from None
     return Several(result) if isinstance(result, tuple) else result
 
 

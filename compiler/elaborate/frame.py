@@ -136,7 +136,7 @@ class Frame:
         known = self.owner.direct.get(name)
         if known is not None:
             return self._again(self.session.slots[known], tuple(axes), span)
-        slot = Slot(self.owner, name, _kind(kind), tuple(axes), tuple(tuple(group) for group in groups), dtype, init, span)
+        slot = Slot(self.owner, name, _kind(kind), tuple(axes), tuple(tuple(group) for group in groups), dtype, init, span, turn=self.turn)
         number = len(self.session.slots)
         for axis in axes:
             self.require_whole(axis.size, span, f"axis `{self.local(axis.name)}`")

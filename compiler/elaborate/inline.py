@@ -45,6 +45,7 @@ def invoke(frame: Frame, reading: BlockReading, owner: naming.Owner, title: str,
         raise fault("E0508", f"block `{block.name}` calls itself", span, f"{chain}", help="repeat with `for` or `scan`")
     if len(session.visits) >= MAX_DEPTH:
         raise fault("E0509", f"blocks are called more than {MAX_DEPTH} deep", span)
+    session.count_call(span)
     scope = Scope(reading.unit)
     crossing = Crossing(frame, reading, scope)
     tensors = _enter(crossing)
@@ -80,6 +81,8 @@ def _enter(crossing: Crossing) -> dict[str, Node]:
             tensors[param.name] = _enter_tensor(crossing, param, param.spec, node, known)
     tensors = _separate_hidden(crossing, tensors)
     crossing.scope.hidden = tuple(dict.fromkeys(crossing.hidden))
+    known_sizes = {axis.name: axis.size for node in tensors.values() for axis in node.tensor.axes}
+    crossing.scope.hidden_sizes = {name: known_sizes[name] for name in crossing.scope.hidden}
     return tensors
 
 

@@ -20,10 +20,12 @@ Written = tree.Expr | tree.AxisList | tree.Arrow
 
 def read_option(frame: Frame, option: Option, value: Written, operator: str) -> Any:
     """The value of an option as its kind wants it. Raises Fault (E0105 unknown word, E0303 wrong kind)."""
-    from .arguments import read_axes
+    from .arguments import named_once, read_axes
 
     if option.kind == "axes":
-        return () if isinstance(value, tree.Nothing) else read_axes(frame, value, f"`{option.name}=`")
+        refs = () if isinstance(value, tree.Nothing) else read_axes(frame, value, f"`{option.name}=`")
+        named_once(refs)
+        return refs
     if option.kind == "axes_list":
         items = value.items if isinstance(value, tree.TupleOf) else (value,)
         return tuple(read_axes(frame, item, f"`{option.name}=`") for item in items)

@@ -13,7 +13,7 @@ from ...dsl.diagnostics import AttnError, Diagnostic, Fault, Label, fault
 from ...dsl.loader import Unit
 from ...dsl.source import Span
 from ..graph import Graph, Node, Output
-from ..sizes import Size
+from ..sizes import Size, SizeTooLarge
 from ..types import STAR, Axis, DType, TensorType
 from . import naming
 from .blocks import axis_name, names_in, signature_axes, static_names, static_value
@@ -22,7 +22,7 @@ from .frame import Frame
 from .inline import declared_size, default_value
 from .results import check_results, declare_results
 from .scope import Scope
-from .session import Session, Visit
+from .session import Session, Visit, too_large
 from .statements import run_body
 from .values import POISON, Poisoned, Unknown, Value, Word
 from .weights import name_weights
@@ -65,6 +65,9 @@ def elaborate(
         outputs = _outputs(frame, block, bind or {}) if inputs is not None else None
     except Fault as fault:
         session.report(fault.diagnostic)
+        return Elaborated(None, tuple(session.diagnostics))
+    except SizeTooLarge as error:
+        session.report(too_large(error, block.head))
         return Elaborated(None, tuple(session.diagnostics))
     except Poisoned:
         return Elaborated(None, tuple(session.diagnostics))
@@ -170,6 +173,7 @@ class _Root:
                 for inner in sorted(names_in(spec.size) - known - {other.name for other in self.block.params}):
                     self._axis(inner, spec.span)
         scope.hidden = (STAR,) if star else ()
+        scope.hidden_sizes = {STAR: Size.symbol(STAR)} if star else {}
         scope.avoid.add(STAR)
 
     def _axis(self, name: str, span: Span) -> None:

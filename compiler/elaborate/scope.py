@@ -51,6 +51,7 @@ class Scope:
         self.words: set[str] = set()
         self.states: dict[str, Node] = {}
         self.hidden = tuple(hidden)
+        self.hidden_sizes: dict[str, Size] = {}
         self.avoid = {*self.hidden, *avoid}
 
     def copy(self) -> Scope:
@@ -59,6 +60,7 @@ class Scope:
         other.values = dict(self.values)
         other.words = set(self.words)
         other.states = dict(self.states)
+        other.hidden_sizes = dict(self.hidden_sizes)
         other.axes = {name: replace(entry, sizes=list(entry.sizes)) for name, entry in self.axes.items()}
         return other
 
@@ -123,8 +125,8 @@ class Scope:
 
 
 def hidden_sizes(scope: Scope) -> dict[str, Size]:
-    """The sizes of the axes that `*` hides, read off the block's values."""
-    found: dict[str, Size] = {}
+    """The sizes of the axes that `*` hides, as the block was given them, else read off its values."""
+    found = dict(scope.hidden_sizes)
     for value in scope.values.values():
         if isinstance(value, Node) and isinstance(value.type, TensorType):
             found.update({axis.name: axis.size for axis in value.type.axes if axis.name in scope.hidden and axis.name not in found})

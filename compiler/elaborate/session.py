@@ -8,14 +8,21 @@ from typing import Literal
 from ...dsl.diagnostics import Diagnostic, fault
 from ...dsl.source import Span
 from ..graph import Builder, Guard, Init, Node
-from ..sizes import Size
+from ..sizes import Size, SizeTooLarge
 from ..types import Axis, DType
 from . import naming
 
 MAX_NODES = 20_000
 MAX_ELEMENTS = 2**40
+MAX_TURNS = 4096
+MAX_ALL_TURNS = 65_536
+MAX_CALLS = 4096
 
 Kind = Literal["param", "const", "state", "buffer"]
+
+
+def too_large(error: SizeTooLarge, span: Span) -> Diagnostic:
+    return Diagnostic("E0214", "a size is too large here", span, str(error))
 
 
 @dataclass
@@ -32,6 +39,7 @@ class Slot:
     span: Span
     node: Node | None = None
     written: Span | None = None
+    turn: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,8 @@ class Session:
     updates: dict[int, Node] = field(default_factory=dict[int, Node])
     visits: list[Visit] = field(default_factory=list[Visit])
     made: int = 0
+    turns: int = 0
+    calls: int = 0
     quiet: frozenset[str] | None = None
     """In a branch that is not taken: the only codes that are reported."""
 
@@ -94,3 +104,16 @@ class Session:
         self.made += 1
         if self.made > MAX_NODES:
             raise fault("E0513", f"the program has more than {MAX_NODES:,} operations", span, "the limit is reached here")
+
+    def count_turns(self, turns: int, span: Span) -> None:
+        """Before a loop is unrolled: few enough turns, here and in all loops together."""
+        self.turns += turns
+        if turns > MAX_TURNS:
+            raise fault("E0513", f"a loop of more than {MAX_TURNS} turns", span, help="use `scan` for steps along an axis")
+        if self.turns > MAX_ALL_TURNS:
+            raise fault("E0513", f"the loops have more than {MAX_ALL_TURNS:,} turns together", span, "the limit is reached here")
+
+    def count_call(self, span: Span) -> None:
+        self.calls += 1
+        if self.calls > MAX_CALLS:
+            raise fault("E0513", f"blocks are called more than {MAX_CALLS:,} times", span, "the limit is reached here")

@@ -9,16 +9,16 @@ from ...dsl import tree
 from ...dsl.diagnostics import Diagnostic, Fault, fault
 from ...dsl.source import Span
 from ..graph import Node
-from ..sizes import Size
+from ..sizes import Size, SizeTooLarge
 from ..types import Axis
 from . import statics
 from .expressions import as_tensor, condition, evaluate, size, static, yields_nothing
 from .frame import Frame
+from .session import MAX_TURNS, too_large
 from .values import POISON, Poison, Poisoned, Several, Unknown, Value, describe, is_layer, is_list
 
 NAME_ONLY = frozenset(("E0101", "E0102", "E0103", "E0104", "E0105", "E0107"))
 """What is reported in a branch that is not taken: names that do not exist. Sizes there may rightly be impossible."""
-MAX_TURNS = 4096
 
 Returned = list[tuple[Node, Span]]
 
@@ -77,6 +77,9 @@ def run_one(frame: Frame, statement: tree.Statement) -> None:
         RUNNERS[type(statement)](inner, statement)
     except Fault as fault:
         frame.session.report(fault.diagnostic)
+        _spoil(frame, statement)
+    except SizeTooLarge as error:
+        frame.session.report(too_large(error, span))
         _spoil(frame, statement)
     except Poisoned:
         _spoil(frame, statement)
@@ -279,11 +282,9 @@ def _look(frame: Frame, body: Sequence[tree.Statement]) -> None:
 @runs(tree.For)
 def _for(frame: Frame, statement: tree.For) -> None:
     hidden = frame.scope.values.get(statement.variable)
-    for turn, value in enumerate(_turns(frame, statement)):
-        if turn >= MAX_TURNS:
-            raise Fault(
-                Diagnostic("E0513", f"a loop of more than {MAX_TURNS} turns", statement.span, help="use `scan` for steps along an axis")
-            )
+    turns = _turns(frame, statement)
+    frame.session.count_turns(len(turns), statement.span)
+    for turn, value in enumerate(turns):
         frame.scope.values[statement.variable] = value
         run(_plain(frame).within(turn=(*frame.turn, turn)), statement.body)
     if hidden is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,7 @@ from .arguments import axis_ref
 from .blocks import axis_name
 from .expressions import as_tensor, evaluate, size, static, unknown_name
 from .frame import Frame
+from .session import Slot
 from .statements import expanded, runs, target_name
 from .values import POISON, Unknown, Value, describe, is_list, is_number
 
@@ -88,7 +90,17 @@ def _named_init(frame: Frame, expr: tree.Expr) -> Init | None:
             return None
         value = static(frame, arg.value)
         given.append(0.0 if isinstance(value, Unknown) else float(_plain_number(frame, value, arg.span)))
-    return Init(kind, (*given, *defaults[len(given) :]))
+    numbers = (*given, *defaults[len(given) :])
+    _check_spread(kind, numbers, expr.span)
+    return Init(kind, numbers)
+
+
+def _check_spread(kind: str, numbers: Sequence[float], span: Span) -> None:
+    """What can be drawn from: a spread that is not negative, bounds in order."""
+    if kind in ("normal", "trunc_normal") and not 0 <= numbers[0] < math.inf:
+        raise fault("E0303", f"a standard deviation is a number from 0 on, this is {numbers[0]:g}", span)
+    if kind == "uniform" and not -math.inf < numbers[0] <= numbers[1] < math.inf:
+        raise fault("E0303", f"the lower bound comes first: {numbers[0]:g} and {numbers[1]:g}", span, help="write uniform(-1, 1)")
 
 
 def _is_formula(name: str) -> bool:
@@ -181,8 +193,26 @@ def _storage(frame: Frame, statement: tree.Storage) -> None:
 
 
 def _keep(frame: Frame, statement: tree.Storage, leaf: str, axes: list[Axis], init: Init, dtype: DType) -> Node:
+    known = frame.owner.direct.get(leaf)
+    if known is not None:
+        _check_once(frame, frame.session.slots[known], statement, leaf)
     groups: Sequence[Sequence[str]] = [(axis.name,) for axis in axes]
     return frame.weight(leaf, axes, groups, init, statement.target.span, statement.kind, dtype)
+
+
+def _check_once(frame: Frame, slot: Slot, statement: tree.Storage, leaf: str) -> None:
+    """A block that is applied again meets its own weights; anything else is a second weight of the same name."""
+    span = statement.target.span
+    if slot.span != span:
+        raise fault("E0401", f"two weights would be called `{leaf}`", span, "the second is here", (Label(slot.span, "the first is here"),))
+    if slot.turn != frame.turn:
+        raise fault(
+            "E0402",
+            f"the weight `{leaf}` is made anew in every turn of a loop under one name",
+            span,
+            "made here",
+            help=f"name the turn: {statement.kind} {leaf}[i]: ..., or declare it before the loop to share it",
+        )
 
 
 def _dtype(spec: tree.TensorSpec, kind: str) -> DType:

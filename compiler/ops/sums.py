@@ -17,6 +17,8 @@ from .indexing import cut, pick
 
 Term = tuple[AxisRef, ...]
 
+MAX_PARTS = 1024
+
 # ---------------------------------------------------------------- split into a sum
 
 
@@ -259,6 +261,8 @@ def _build_unstack(call: Call) -> tuple[Node, ...]:
             "its size is dynamic",
             f"bind the size of `{name}`, or take single positions: x[{name}=0]",
         )
+    if count > MAX_PARTS:
+        raise call.fault("E0513", f"`unstack` gives at most {MAX_PARTS:,} tensors, here {count:,}", call.axes[0].span)
     return tuple(pick(call.make, call.x, axis, Size.of(i), call.span) for i in range(count))
 
 

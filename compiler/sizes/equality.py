@@ -11,6 +11,7 @@ from .cases import arms, by_residue
 from .limits import SizeTooLarge
 from .poly import atoms_of
 from .prove import FULL_EFFORT, positive
+from .samples import samples
 from .size import Size, as_size, fraction
 
 
@@ -20,7 +21,10 @@ def equal(a: Size | int | Fraction, b: Size | int | Fraction) -> bool | None:
     if left == right:
         return True
     try:
-        return _is_zero(left - right, FULL_EFFORT)
+        gap = left - right
+        if len({value == 0 for value in samples(gap)}) == 2:
+            return None
+        return _is_zero(gap, FULL_EFFORT)
     except (SizeTooLarge, ZeroDivisionError):  # Zero: one of the cases is undefined.
         return None
 

@@ -14,6 +14,7 @@ from .atoms import Atom
 from .cases import arms, by_residue, cofactor, step
 from .limits import SizeTooLarge
 from .poly import Poly, add, atoms_of, multiply
+from .samples import samples
 from .size import Size, as_size, fraction
 
 # Work a question may cost; cases share it evenly, so that answers never depend on what was asked before.
@@ -93,6 +94,8 @@ def positive(size: Size, effort: int = SMALL_EFFORT) -> bool:
 
 def nonnegative(size: Size, *, strict: bool = False, effort: int = SMALL_EFFORT) -> bool:
     """Whether the size is proved to be at least zero, or above it."""
+    if size.constant() is None and any(value < 0 or (strict and value == 0) for value in samples(size)):
+        return False
     try:
         return _nonnegative(size, strict, effort)
     except (SizeTooLarge, ZeroDivisionError):  # Zero: one of the cases is undefined.
