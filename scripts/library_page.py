@@ -26,7 +26,11 @@ block twice(x: [*, C, H, W]) -> [*, C, H, W] {
 ```
 
 From Python a block is an attribute: `attn.std.channel.se(C=64)` compiles it. `attn show std.channel:se` prints what is known about one,
-costs included. The weights listed are those with every parameter at its default; where a parameter has none, it stands in the sizes.
+costs included, and `attn graph std.layers:encoder -o encoder.svg` draws one:
+
+![A layer of a transformer encoder: norm, attention, sum, norm, feed-forward part, sum](pictures/encoder.svg)
+
+The weights listed are those with every parameter at its default; where a parameter has none, it stands in the sizes.
 """
 
 
