@@ -13,6 +13,7 @@ from torch import Tensor, fx, nn
 
 from ..graph import Graph, Node, Weight
 from ..sizes import Size
+from .codegen import WordSafe, awkward
 from .entry import is_absent
 from .errors import InputError
 from .failures import PointingCall
@@ -51,6 +52,8 @@ class AttnModule(fx.GraphModule):
         """Take a lowered graph; its weights must be there."""
         for name, body in lowered.bodies.items():
             self.add_module(name, body)
+        if awkward(lowered.graph.nodes):
+            lowered.graph.set_codegen(WordSafe())
         self.graph = lowered.graph
 
     # ------------------------------------------------ weights

@@ -12,6 +12,7 @@ import torch
 from torch import fx
 
 from ...dsl.source import Span
+from .codegen import attribute
 from .names import identifier
 from .targets import FIXED, runtime_functions
 
@@ -155,10 +156,7 @@ class Printer:
         return literal(arg)
 
     def _attribute(self, path: str) -> str:
-        text = "self"
-        for part in self.bodies.get(path, path).split("."):
-            text = f"{text}.{part}" if part.isidentifier() else f"getattr({text}, {part!r})"
-        return text
+        return attribute("self", self.bodies.get(path, path))
 
 
 def _bounds(part: Any) -> tuple[Any, Any, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from math import isfinite
 
 from ..graph import Node
 from ..lower.emitter import Emitter, Value
@@ -85,6 +86,8 @@ def _resized_size(call: Call, old: AxisRef, new: AxisRef) -> Size:
         return call.make.size_of(new)
     if new.given:
         raise call.fault("E0304", "`scale` and a size exclude each other", new.span, "this is a size", "leave one out")
+    if not isfinite(scale):
+        raise call.fault("E0303", f"`scale` must be a finite number, this is {scale}", call.at("scale"))
     factor = Fraction(scale).limit_denominator(1 << 16)
     if factor <= 0:
         raise call.fault("E0303", f"`scale` must be above 0, this is {scale}", call.at("scale"))
