@@ -223,6 +223,14 @@ def _tuple_outside(place: Place) -> Diagnostic | None:
     return place.error("E0019", "a tuple stands only in the arguments of a call", "", "write a list, `[a, b]`, or separate statements")
 
 
+def _several_values(place: Place) -> Diagnostic | None:
+    if place.token.type != "COMMA" or "END" not in place.expected or place.opener() is not None:
+        return None
+    if not any(word.type == "ASSIGN" for word in place.tokens[place.start : place.index]):
+        return None
+    return place.error("E0019", "a statement gives names to one value", "a second value begins here", "write a statement for each value")
+
+
 def _useless_statement(place: Place) -> Diagnostic | None:
     if place.first.type not in ("NAME", "LPAR", "LSQB", "INT", "FLOAT", "MINUS", "SCAN", "NONE", "TRUE", "FALSE", "NOT"):
         return None
@@ -300,7 +308,7 @@ def _wanted(expected: frozenset[str]) -> str:
 _RULES: tuple[Callable[[Place], Diagnostic | None], ...] = (
     _foreign_word, _lonely_else, _keyword_bound, _bad_stage, _pipe_then_operator, _chained_comparison, _equals_in_statement,
     _assign_for_colon, _colon_for_assign, _missing_arrow, _keyword_as_name, _useless_statement, _part_written, _assign_in_condition,
-    _call_of_a_call, _method, _keyword_as_value, _tuple_outside, _outside_blocks, _two_on_a_line,
+    _call_of_a_call, _method, _keyword_as_value, _tuple_outside, _several_values, _outside_blocks, _two_on_a_line,
 )  # fmt: skip
 
 

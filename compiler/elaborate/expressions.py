@@ -219,7 +219,10 @@ def named_layer(frame: Frame, expr: tree.Name) -> Value:
 
 
 def unknown_name(frame: Frame, text: str, span: Span, called: bool = False) -> Fault:
+    """The fault for a name that nothing is called. Poisoned where its `use` failed, which has been told."""
     scope = frame.scope
+    if any(name.text == text for use in scope.unit.program.uses for name in use.names):
+        raise Poisoned
     callable_names = [*scope.unit.scope, *(name for name, row in OPERATORS.items() if row.build is not None and name.isidentifier())]
     names = [*scope.values, *callable_names] if called else [*scope.values, *scope.axes, *scope.words, *callable_names]
     near = closest(text, names)
@@ -331,6 +334,8 @@ def _arithmetic(frame: Frame, expr: tree.Binary, left: Value, right: Value) -> V
                 value.describe(),
                 help="apply it to a tensor first: f(x)",
             )
+        if isinstance(value, Several) and not value.items:
+            raise yields_nothing(part.span)
         if not is_number(value) and not isinstance(value, Unknown | bool):
             raise fault("E0300", f"`{expr.op}` needs numbers or tensors, this is {describe(value)}", part.span)
     if isinstance(left, Unknown) or isinstance(right, Unknown):

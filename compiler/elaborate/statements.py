@@ -10,7 +10,7 @@ from ...dsl.diagnostics import Diagnostic, Fault, fault
 from ...dsl.source import Span
 from ..graph import Node
 from ..sizes import Size, SizeTooLarge
-from ..types import Axis
+from ..types import STAR, Axis
 from . import statics
 from .expressions import as_tensor, condition, evaluate, size, static, yields_nothing
 from .frame import Frame
@@ -99,6 +99,9 @@ def _spoil(frame: Frame, statement: tree.Statement) -> None:
     if isinstance(statement, tree.AxisDecl):
         for item in statement.items:
             frame.scope.entry(item.name).spoiled = True
+    for name in _axes_made(statement):
+        if not frame.scope.sizes(name):
+            frame.scope.entry(name).spoiled = True
     for target in _targets(statement):
         try:
             name = target_name(frame, target)
@@ -109,6 +112,14 @@ def _spoil(frame: Frame, statement: tree.Statement) -> None:
         frame.scope.values.setdefault(name, POISON)
     if isinstance(statement, tree.Return | tree.Yield):
         raise Done(None)
+
+
+def _axes_made(item: object) -> set[str]:
+    """The axes on the right of arrows: where their statement fails they have no size, and that is told already."""
+    if isinstance(item, tree.Arrow):
+        return {axis.name for term in item.right for axis in term.items if not axis.is_number and axis.name != STAR}
+    parts = [getattr(item, field) for field in item.fields] if isinstance(item, tree.Tree) else item if is_list(item) else ()
+    return {name for part in parts for name in _axes_made(part)}
 
 
 def _bound_inside(statement: tree.Statement) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...dsl.diagnostics import Diagnostic, Fault, Label
 from ...dsl.source import Span
 from ..graph import Node
-from ..types import Axis, DType, TensorType, promote
+from ..types import STAR, Axis, DType, TensorType, promote
 from .base import Call
 from .facts import is_computed, is_number
 
@@ -62,9 +62,10 @@ def _warn_outer(call: Call, nodes: Sequence[Node], spans: Sequence[Span]) -> Non
         left, right = frozenset(a.tensor.names), frozenset(b.tensor.names)
         if left <= right or right <= left or not (is_computed(a) and is_computed(b)):
             continue
-        missing = next(axis.name for axis in b.axes if axis.name not in left)
+        whole, lacking, side = (b, left, "left") if STAR in left or STAR not in right else (a, right, "right")  # `*` cannot be made
+        missing = next(axis.name for axis in whole.axes if axis.name not in lacking)
         types = (f"the left has {call.describe(a.tensor)}", f"the right has {call.describe(b.tensor)}")
-        help = f"if it is meant, say so: expand(.., {call.make.local(missing)}) on the left one"
+        help = f"if it is meant, say so: expand(.., {call.make.local(missing)}) on the {side} one"
         labels = (Label(a_span, call.describe(a.tensor)), Label(b_span, call.describe(b.tensor)))
         call.make.warn(Diagnostic("W0802", "outer product of two computed tensors", call.span, "neither has all axes of the other",
                                   labels, types, help))  # fmt: skip
