@@ -23,6 +23,7 @@ def sample(x: Tensor, places: list[Tensor], mode: str, padding: str) -> Tensor:
     grid = [(2 * at.to(working) + 1) / size - 1 for at, size in zip(places, x.shape[2:], strict=True)]
     if flat:
         grid = [torch.zeros_like(grid[0]), *grid]
-    wanted = torch.stack(grid[::-1], dim=-1).reshape(x.shape[0], *[1] * (len(sizes) - 1), -1, len(sizes))
+    stacked = torch.stack(grid[::-1], dim=-1)
+    wanted = stacked.reshape(x.shape[0], *[1] * (len(sizes) - 1), stacked.shape[1], len(sizes))
     found = torch.nn.functional.grid_sample(images, wanted, mode=mode, padding_mode=padding, align_corners=False)
     return found.flatten(2).to(x.dtype)

@@ -14,7 +14,7 @@ from torch.testing import assert_close
 import attn
 
 HERE = Path(__file__).parent
-CLOSE = 1e-10
+CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
 Weights = Mapping[str, Tensor]
 
 
@@ -28,7 +28,7 @@ class Case:
     reference: Callable[..., Any]
     inputs: tuple[Any, ...]
     bind: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    free: Mapping[str, int] = field(default_factory=dict[str, int])
+    free: Mapping[str, Any] = field(default_factory=dict[str, Any])
     lead: bool = True
     half: bool = True
     given: tuple[str, ...] = ()
@@ -49,8 +49,8 @@ class Case:
             for given in self.inputs
         ]
 
-    def module(self, text: str | None = None, dtype: torch.dtype = torch.float64, sizes: Mapping[str, int] | None = None) -> Any:
-        made = attn.compile(attn.text(text or self.text()), self.block, bind={**self.bind, **(sizes or {})}, inputs=self.given, dtype=dtype)
+    def module(self, text: str | None = None, dtype: torch.dtype = torch.float64, **sizes: int) -> Any:
+        made = attn.compile(attn.text(text or self.text()), self.block, bind={**self.bind, **sizes}, inputs=self.given, dtype=dtype)
         return randomised(made, self.scale)
 
 
@@ -94,7 +94,7 @@ def compare(case: Case, made: Any) -> None:
     """Values and all gradients of the module are those of the reference."""
     weights, inputs = leaves(made), case.tensors()
     found, wanted = several(made(*inputs)), several(case.reference(weights, *inputs))
-    assert_close(found, wanted, rtol=CLOSE, atol=CLOSE)
+    assert_close(found, wanted, **CLOSE)
     taking = [value for value in inputs if value.requires_grad]
     own = dict(made.named_parameters())
     got = gradients(found, [*taking, *own.values()])
@@ -104,7 +104,7 @@ def compare(case: Case, made: Any) -> None:
             assert left is None or not left.any(), f"gradient {place} should be nothing"
             assert right is None or not right.any(), f"gradient {place} is missing"
         else:
-            assert_close(left, right, rtol=CLOSE, atol=CLOSE)
+            assert_close(left, right, **CLOSE)
 
 
 def stacked(case: Case, made: Any) -> None:
@@ -114,4 +114,4 @@ def stacked(case: Case, made: Any) -> None:
     joined = [torch.stack(pieces).unflatten(0, (2, 3)) for pieces in zip(*parts, strict=True)]
     found = several(made(*joined))
     for place, item in enumerate(found):
-        assert_close(item, torch.stack([each[place] for each in wanted]).unflatten(0, (2, 3)), rtol=CLOSE, atol=CLOSE)
+        assert_close(item, torch.stack([each[place] for each in wanted]).unflatten(0, (2, 3)), **CLOSE)
