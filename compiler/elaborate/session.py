@@ -11,11 +11,12 @@ from ..graph import Builder, Guard, Init, Node
 from ..sizes import Size, SizeTooLarge
 from ..types import Axis, DType
 from . import naming
+from .values import Poisoned
 
 MAX_NODES = 20_000
 MAX_ELEMENTS = 2**40
 MAX_TURNS = 4096
-MAX_ALL_TURNS = 65_536
+MAX_ALL_TURNS = 16_384
 MAX_CALLS = 4096
 
 Kind = Literal["param", "const", "state", "buffer"]
@@ -107,6 +108,8 @@ class Session:
 
     def count_turns(self, turns: int, span: Span) -> None:
         """Before a loop is unrolled: few enough turns, here and in all loops together."""
+        if self.made > MAX_NODES:
+            raise Poisoned  # the program is too large already, and that has been told
         self.turns += turns
         if turns > MAX_TURNS:
             raise fault("E0513", f"a loop of more than {MAX_TURNS} turns", span, help="use `scan` for steps along an axis")

@@ -8,7 +8,8 @@ from typing import Any
 
 from ..sizes import Size
 
-BINARY: dict[type[ast.operator], str] = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.FloorDiv: "floordiv", ast.Pow: "pow"}
+BINARY: dict[type[ast.operator], str] = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.FloorDiv: "floordiv", ast.Mod: "mod",
+          ast.Pow: "pow"}  # fmt: skip
 CALLS = {"max": "torch.sym_max", "min": "torch.sym_min", "abs": "operator.abs"}
 
 

@@ -258,6 +258,8 @@ class Call:
                 self.at(option),
                 "one value per axis, in the order of `over`",
             )
+        if not all(isinstance(part, Size) for part in value):
+            raise self.fault("E0303", f"`{option}` has a list in its list", self.at(option), "one number per axis")
         return value
 
 

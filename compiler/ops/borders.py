@@ -56,7 +56,7 @@ def _pairs(call: Call) -> list[tuple[AxisRef, Size, Size]]:
 
 def _pair(call: Call, ref: AxisRef, value: Size | tuple[Size, ...]) -> tuple[Size, Size]:
     both = (value, value) if isinstance(value, Size) else value
-    if len(both) != 2:
+    if len(both) != 2 or not all(isinstance(part, Size) for part in both):
         raise call.fault("E0303", f"`{ref.name}` needs two numbers", ref.span, "before and after", f"write {ref.name}=[5, 0]")
     for size in both:
         if at_least(size, 0) is False:

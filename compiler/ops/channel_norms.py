@@ -22,8 +22,11 @@ def build_groupnorm(call: Call) -> Node:
     over = axes_named(call, call.over) if call.over or "over" in call.option_spans else _all_but(call, channels)
     _apart(call, channels, call.over)
     groups = _groups(call, channels)
-    weights = own_weights(call, channels, flat=True)
-    return norm(call, "groupnorm", channels, *weights, over=tuple(axis.name for axis in over), groups=groups, eps=call["eps"])
+    weight, bias = own_weights(call, channels, flat=True)
+    later = bias if weight is None else None  # PyTorch's function has no gradient for a bias alone
+    here = None if later is not None else bias
+    y = norm(call, "groupnorm", channels, weight, here, over=tuple(axis.name for axis in over), groups=groups, eps=call["eps"])
+    return applied(call, y, None, later)
 
 
 def _groups(call: Call, channels: Sequence[Axis]) -> Size:
