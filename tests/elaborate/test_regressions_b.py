@@ -11,7 +11,7 @@ from torch.testing import assert_close
 import attn
 
 
-def made(text: str, inputs: tuple[str, ...] = (), **bind: Any) -> Any:
+def made(text: str, *inputs: str, **bind: Any) -> Any:
     return attn.compile(attn.text(text), bind=bind, inputs=inputs, dtype=torch.float64)
 
 
@@ -47,7 +47,9 @@ block last(x: [*, N, D]) -> [*, D] {
     assert_close(made(text)(x), x[0] / 8 + x[1] / 4 + x[2] / 2 + x[3])
 
 
-@pytest.mark.parametrize("use", ["return scan N (s: [*, D] = 0) { s = s + x }", "y = 2 * (scan N (s: [*, D] = 0) { s = s + x })\n    return y"])
+@pytest.mark.parametrize(
+    "use", ["return scan N (s: [*, D] = 0) { s = s + x }", "y = 2 * (scan N (s: [*, D] = 0) { s = s + x })\n    return y"]
+)
 def test_a_forgotten_yield_is_told_where_the_steps_are_wanted(use: str) -> None:
     assert found(f"block f(x: [*, N, D]) -> [*, N, D] {{\n    {use}\n}}") == [("E0510", "end the body with `yield a`")]
 
@@ -65,7 +67,7 @@ def test_an_axis_that_only_an_absent_input_has_may_be_made_by_the_block() -> Non
     assert found(OPTIONAL) == []
     x, memory = torch.randn(2, 5, 3, dtype=torch.float64), torch.randn(2, 4, 3, dtype=torch.float64)
     assert_close(made(OPTIONAL)(x), made(OPTIONAL)(x, x))
-    assert made(OPTIONAL, ("memory",))(x, memory).shape == (2, 5, 3)
+    assert made(OPTIONAL, "memory")(x, memory).shape == (2, 5, 3)
 
 
 def test_an_axis_parameter_keeps_its_size_where_an_input_that_has_it_is_absent() -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional as fn
 
 Weights = dict[str, Tensor]
 
 
 def dense(p: Weights, name: str, x: Tensor, dim: int = -1) -> Tensor:
     """A linear layer along one dimension."""
-    return F.linear(x.movedim(dim, -1), p[f"{name}.weight"], p.get(f"{name}.bias")).movedim(-1, dim)
+    return fn.linear(x.movedim(dim, -1), p[f"{name}.weight"], p.get(f"{name}.bias")).movedim(-1, dim)
 
 
 def mixed(p: Weights, name: str, x: Tensor) -> Tensor:
@@ -23,13 +23,13 @@ def conv(p: Weights, name: str, x: Tensor, **options: int) -> Tensor:
     """A convolution of [B, C, H, W] that keeps an odd kernel's size where nothing else is said."""
     weight = p[f"{name}.weight"]
     options.setdefault("padding", weight.shape[-1] // 2)
-    return F.conv2d(x, weight, p.get(f"{name}.bias"), **options)
+    return fn.conv2d(x, weight, p.get(f"{name}.bias"), **options)
 
 
 def norm(p: Weights, name: str, x: Tensor, dim: int = -1, eps: float = 1e-5) -> Tensor:
     """A layer norm along one dimension."""
     weight = p[f"{name}.weight"]
-    return F.layer_norm(x.movedim(dim, -1), weight.shape, weight, p[f"{name}.bias"], eps).movedim(-1, dim)
+    return fn.layer_norm(x.movedim(dim, -1), weight.shape, weight, p[f"{name}.bias"], eps).movedim(-1, dim)
 
 
 def rms(x: Tensor, weight: Tensor | None = None, eps: float = 1e-6) -> Tensor:
@@ -39,7 +39,7 @@ def rms(x: Tensor, weight: Tensor | None = None, eps: float = 1e-6) -> Tensor:
 
 def batch_norm(p: Weights, name: str, x: Tensor) -> Tensor:
     """A batch norm over the channels of [B, C, ...], with the running statistics, as in inference."""
-    return F.batch_norm(x, p[f"{name}.running_mean"], p[f"{name}.running_var"], p[f"{name}.weight"], p[f"{name}.bias"], False)
+    return fn.batch_norm(x, p[f"{name}.running_mean"], p[f"{name}.running_var"], p[f"{name}.weight"], p[f"{name}.bias"], False)
 
 
 def one_norm(p: Weights, name: str, x: Tensor) -> Tensor:
@@ -61,7 +61,9 @@ def causal(n: int) -> Tensor:
     return torch.ones(n, n, dtype=torch.bool).tril()
 
 
-def attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None = None, scale: float | None = None, bias: Tensor | None = None) -> Tensor:
+def attention(
+    q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None = None, scale: float | None = None, bias: Tensor | None = None
+) -> Tensor:
     """softmax(q k * scale + bias) v over the last two dimensions."""
     s = q @ k.mT * (q.shape[-1] ** -0.5 if scale is None else scale)
     s = s if bias is None else s + bias

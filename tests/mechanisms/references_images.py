@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
-from .parts_b import Weights, attention, batch_norm, conv, dense, mixed, norm, one_norm
 from torch import Tensor
+from torch.nn import functional as fn
+
+from .parts_b import Weights, attention, batch_norm, conv, dense, mixed, norm, one_norm
 
 
 def below(p: Weights, prefix: str) -> Weights:
@@ -113,13 +114,13 @@ def neighborhood_3d(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
 
 def squeeze(p: Weights, x: Tensor, hard: bool = False) -> Tensor:
     s = dense(p, "fc2", dense(p, "fc1", x.mean((2, 3))).relu())[..., None, None]
-    return x * (F.hardsigmoid(s) if hard else s.sigmoid())
+    return x * (fn.hardsigmoid(s) if hard else s.sigmoid())
 
 
 def regional(p: Weights, x: Tensor, rows: int, columns: int) -> Tensor:
     def block(t: Tensor) -> Tensor:
         q = mixed(p, "theta", t)
-        k, g = (F.max_pool2d(mixed(p, name, t), 2) for name in ("phi", "g"))
+        k, g = (fn.max_pool2d(mixed(p, name, t), 2) for name in ("phi", "g"))
         y = attention(q.flatten(2).mT, k.flatten(2).mT, g.flatten(2).mT, scale=1).mT.reshape(q.shape)
         return mixed(p, "out", y) + t
 
@@ -133,7 +134,7 @@ def dwt(x: Tensor) -> Tensor:
 
 def dense_residual(p: Weights, x: Tensor) -> Tensor:
     def act(name: str, z: Tensor) -> Tensor:
-        return F.prelu(z, p[f"{name}.a"])
+        return fn.prelu(z, p[f"{name}.a"])
 
     a = act("act1", conv(p, "conv1", x))
     b = act("act2", conv(p, "conv2", torch.cat((x, a), 1)))
@@ -150,14 +151,14 @@ def edge(p: Weights, x: Tensor, scales: int, count: int, position: bool = False)
     if position:
         t = t + mixed(p, "pos_proj", waves(*x.shape[2:])[None])
     t = t + p["gamma1"][:, None, None] * cross_covariance(below(p, "xca"), norm(p, "norm1", t, 1), count)
-    y = mixed(p, "fc2", F.gelu(mixed(p, "fc1", norm(p, "norm2", t, 1))))
+    y = mixed(p, "fc2", fn.gelu(mixed(p, "fc1", norm(p, "norm2", t, 1))))
     return x + p["gamma2"][:, None, None] * y
 
 
 def cross_covariance(p: Weights, x: Tensor, count: int) -> Tensor:
     b, c, h, w = x.shape
     q, k, v = mixed(p, "qkv", x).reshape(b, 3, count, c // count, h * w).unbind(1)
-    a = F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).mT * p["temperature"][:, None, None]
+    a = fn.normalize(q, dim=-1) @ fn.normalize(k, dim=-1).mT * p["temperature"][:, None, None]
     return mixed(p, "out", (a.softmax(-1) @ v).reshape(b, c, h, w))
 
 
@@ -175,4 +176,4 @@ def waves(h: int, w: int, hidden: int = 32) -> Tensor:
 
 def conv_encoder(p: Weights, x: Tensor) -> Tensor:
     y = norm(p, "norm", conv(p, "dw", x, groups=x.shape[1]), 1)
-    return x + p["gamma"][:, None, None] * mixed(p, "fc2", F.gelu(mixed(p, "fc1", y)))
+    return x + p["gamma"][:, None, None] * mixed(p, "fc2", fn.gelu(mixed(p, "fc1", y)))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
+from torch import Tensor
+from torch.nn import functional as fn
+
 from .parts_b import Weights, attention, batch_norm, conv, dense, heads, joined, mixed, norm, one_norm
 from .references_images import below
 from .references_sequences import lstm
-from torch import Tensor
 
 RGB = torch.tensor([0.4488, 0.4371, 0.4040], dtype=torch.float64)[:, None, None] * 255
 
@@ -24,7 +25,7 @@ def rcan(p: Weights, x: Tensor, groups: int, blocks: int, steps: int, by: int) -
         y = kept + conv(p, f"groups.{g}.conv", y)
     y = f + conv(p, "body", y)
     for i in range(steps):
-        y = F.pixel_shuffle(conv(p, f"up.{i}", y), by)
+        y = fn.pixel_shuffle(conv(p, f"up.{i}", y), by)
     return conv(p, "tail", y) + RGB
 
 
@@ -60,7 +61,7 @@ def tokens(p: Weights, x: Tensor, count: int) -> Tensor:
 
 def denoise(p: Weights, x: Tensor, count: int) -> Tensor:
     def up(z: Tensor) -> Tensor:
-        return F.interpolate(z, scale_factor=2, mode="nearest")
+        return fn.interpolate(z, scale_factor=2, mode="nearest")
 
     found = [conv(p, "conv1", x[:, None]).relu()]
     for i in (2, 3, 4):
@@ -76,8 +77,8 @@ def lyt(p: Weights, image: Tensor, count: int = 4) -> Tensor:
     y, u, v = torch.einsum("oi,bihw->obhw", torch.tensor(rows, dtype=image.dtype), image)
     u, v = denoise(below(p, "cwd_u"), u + 0.5, count), denoise(below(p, "cwd_v"), v + 0.5, count)
     light = conv(p, "luma", y[:, None]).relu()
-    g = tokens(below(p, "luma_attention"), F.max_pool2d(light, 8), count)
-    light = light + F.interpolate(g, scale_factor=8, mode="nearest")
+    g = tokens(below(p, "luma_attention"), fn.max_pool2d(light, 8), count)
+    light = light + fn.interpolate(g, scale_factor=8, mode="nearest")
     r0 = mixed(p, "mix", torch.cat((conv(p, "chroma_u", u[:, None]).relu(), conv(p, "chroma_v", v[:, None]).relu()), 1))
     r = fusion(below(p, "msef"), r0 + 0.2 * mixed(p, "luma_in", light)) + r0
     return conv(p, "final", conv(p, "recombine", torch.cat((r, light), 1))).sigmoid()
@@ -100,18 +101,18 @@ def matcher(p: Weights, c: Tensor, depth: int = 2) -> Tensor:
     for i in range(depth):
         q = below(p, f"layers.{i}")
         e = e + additive(below(q, "attention"), norm(q, "norm1", e))
-        e = e + dense(q, "fc2", F.gelu(dense(q, "fc1", norm(q, "norm2", e))))
+        e = e + dense(q, "fc2", fn.gelu(dense(q, "fc1", norm(q, "norm2", e))))
     y = dense(p, "score", e).reshape(b, *sizes)
     y = y.permute(0, 3, 4, 1, 2).flatten(1, 2)
-    y = F.interpolate(y, scale_factor=2, mode="bilinear", align_corners=True)
+    y = fn.interpolate(y, scale_factor=2, mode="bilinear", align_corners=True)
     y = y.reshape(b, sizes[2], sizes[3], 2 * sizes[0], 2 * sizes[1]).permute(0, 3, 4, 1, 2).flatten(1, 2)
-    y = F.interpolate(y, scale_factor=2, mode="bilinear", align_corners=True)
+    y = fn.interpolate(y, scale_factor=2, mode="bilinear", align_corners=True)
     return y.reshape(b, 2 * sizes[0], 2 * sizes[1], 2 * sizes[2], 2 * sizes[3])
 
 
 def windowed(p: Weights, x: Tensor, count: int, size: int) -> Tensor:
     b, c, h, w = x.shape
-    x = F.pad(x, (0, -w % size, 0, -h % size))
+    x = fn.pad(x, (0, -w % size, 0, -h % size))
     rows, columns = x.shape[2] // size, x.shape[3] // size
     t = x.reshape(b, c, rows, size, columns, size).permute(0, 2, 4, 3, 5, 1).reshape(-1, size * size, c)
     q, k, v = dense(p, "qkv", t).reshape(*t.shape[:2], 3, count, -1).permute(2, 0, 3, 1, 4)
@@ -141,7 +142,7 @@ def davit(p: Weights, x: Tensor, count: list[int], depths: list[int], size: int)
                 n = norm(q, "norm1", x, 1)
                 x = x + (windowed(below(q, "attn"), n, count[s], size) if kind == "spatial" else grouped(below(q, "attn"), n, count[s]))
                 x = x + conv(q, "cpe2.proj", x, groups=x.shape[1])
-                x = x + mixed(q, "mlp.fc2", F.gelu(mixed(q, "mlp.fc1", norm(q, "norm2", x, 1))))
+                x = x + mixed(q, "mlp.fc2", fn.gelu(mixed(q, "mlp.fc1", norm(q, "norm2", x, 1))))
     return dense(p, "head", norm(p, "norm", x.mean((2, 3))))
 
 
@@ -169,7 +170,7 @@ def both_ways(p: Weights, x: Tensor, width: int) -> Tensor:
 def bidaf(p: Weights, context: Tensor, query: Tensor, letters: Tensor, letters_q: Tensor, width: int = 3) -> tuple[Tensor, Tensor]:
     def embedded(words: Tensor, chars: Tensor) -> Tensor:
         z = p["chars"][chars].flatten(0, 1).mT
-        z = F.conv1d(z, p["char_conv.weight"], p["char_conv.bias"]).relu().amax(-1).unflatten(0, words.shape)
+        z = fn.conv1d(z, p["char_conv.weight"], p["char_conv.bias"]).relu().amax(-1).unflatten(0, words.shape)
         z = torch.cat((p["table"][words], z), -1)
         for i in range(2):
             g = dense(p, f"highway.{i}.gate", z).sigmoid()
@@ -195,13 +196,13 @@ def residual_attention(p: Weights, x: Tensor, depth: int = 3, naive: bool = Fals
         return unit(below(p, name), z)
 
     def grown(z: Tensor, like: Tensor) -> Tensor:
-        return F.interpolate(z, like.shape[2:], mode="bilinear", align_corners=True)
+        return fn.interpolate(z, like.shape[2:], mode="bilinear", align_corners=True)
 
     first = at("first", x)
     trunk = at("trunk.1", at("trunk.0", first))
     m, level = first, list[Tensor]()
     for i in range(depth):
-        m = at(f"down.{i}", F.max_pool2d(m, 3, 2, 1))
+        m = at(f"down.{i}", fn.max_pool2d(m, 3, 2, 1))
         level.append(m)
     m = at("bottom", m)
     for i in range(depth - 2, -1, -1):

@@ -5,24 +5,26 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
-from .parts_b import Weights, attention, causal, dense, heads, joined, rms, turned
 from torch import Tensor
+from torch.nn import functional as fn
+
+from .parts_b import Weights, attention, causal, dense, heads, joined, rms, turned
 
 
 def deconstructed(p: Weights, x: Tensor, source: Tensor | None = None, form: str = "softmax", joint: bool = True, count: int = 4) -> Tensor:
     if form == "none_at_all":
-        return dense(p, "down", F.silu(dense(p, "gate", x)) * dense(p, "up", x))
+        return dense(p, "down", fn.silu(dense(p, "gate", x)) * dense(p, "up", x))
     q, k = (heads(dense(p, name, x if source is None else source), count) for name in "qk")
     v = heads(dense(p, "v", x), count)
     if form == "softmax":
         o = attention(q, k, v, causal(x.shape[1]))
     elif form == "taylor":
         s = q @ k.mT * q.shape[-1] ** -0.5
-        terms = [torch.ones_like(s).tril(), s.tril(), s.square().tril() / 2]
-        o = sum(terms) @ v / sum(terms).sum(-1, keepdim=True) if joint else sum(a / a.sum(-1, keepdim=True) @ v for a in terms)  # type: ignore[union-attr]
+        terms = torch.stack((torch.ones_like(s).tril(), s.tril(), s.square().tril() / 2))
+        total = terms.sum(-1, keepdim=True)
+        o = (terms.sum(0) / total.sum(0) if joint else (terms / total).sum(0)) @ v
     else:
-        w = (F.silu(q) * k).sum(-1, keepdim=True).mul(q.shape[-1] ** -0.5).exp()
+        w = (fn.silu(q) * k).sum(-1, keepdim=True).mul(q.shape[-1] ** -0.5).exp()
         o = (w * v).cumsum(-2) / w.cumsum(-2)
     return dense(p, "out", joined(o))
 
@@ -34,7 +36,7 @@ def adaptive_filter(p: Weights, x: Tensor, t: Tensor, robust: bool = True, count
     turn = torch.exp(1j * w[:, None] * t[:, None] * (10 * 2 * math.pi / (2 * n)))
     q, k, v = q * turn.conj(), k * turn.conj(), v * turn.conj()
     mu = ((p["mu"].sigmoid() - 1) * 10 / (2 * n) - eps)[:, None, None]
-    s2, e2, g2, nu = (F.softplus(p[name])[:, None, None] + (eps if name != "sigma" else 0) for name in ("sigma", "eta", "gamma", "nu"))
+    s2, e2, g2, nu = (fn.softplus(p[name])[:, None, None] + (eps if name != "sigma" else 0) for name in ("sigma", "eta", "gamma", "nu"))
     decay = (mu * (t[:, None] - t).abs()).clamp(-10, 10).exp()
     spread = s2 * (1 - decay**2) / (-2 * mu) + e2 * decay**2 + g2
     r = (q[..., :, None, :] - decay[..., None] * k[..., None, :, :]).abs().square().sum(-1)
@@ -65,7 +67,7 @@ def lstm(x: Tensor, ih: Tensor, bias: Tensor, hh: Tensor, width: int, order: str
     s = m = x.new_zeros(x.shape[0], width)
     found: list[Tensor] = []
     for step in x.unbind(1):
-        part = dict(zip(order, (F.linear(step, ih, bias) + F.linear(s, hh, hb)).chunk(4, -1), strict=True))
+        part = dict(zip(order, (fn.linear(step, ih, bias) + fn.linear(s, hh, hb)).chunk(4, -1), strict=True))
         m = part["f"].sigmoid() * m + part["i"].sigmoid() * part["u"].tanh()
         s = part["o"].sigmoid() * m.tanh()
         found.append(s)
@@ -81,7 +83,7 @@ def reader(p: Weights, x: Tensor, c: Tensor) -> Tensor:
 def smeared(s: Tensor, weight: Tensor, seen: Tensor) -> Tensor:
     cq, ck = weight.shape[-2:]
     side = (ck - 1) // 2
-    return F.conv2d(F.pad(s.masked_fill(~seen, 0), (side, side, cq - 1, 0)), weight, groups=s.shape[1])
+    return fn.conv2d(fn.pad(s.masked_fill(~seen, 0), (side, side, cq - 1, 0)), weight, groups=s.shape[1])
 
 
 def multi_token(p: Weights, x: Tensor, count: int = 4, mix: int = 2, layer: int = 0, rotary: bool = False) -> Tensor:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
-from .parts_b import Weights, attention, causal, dense, heads, joined, turned
 from torch import Tensor
+from torch.nn import functional as fn
+
+from .parts_b import Weights, attention, causal, dense, heads, joined, turned
 
 
 def experts_dense(p: Weights, x: Tensor, top: int = 2, hidden: int = 6) -> tuple[Tensor, Tensor]:
     probability = dense(p, "router", x).softmax(-1)
     w, at = probability.topk(top, -1)
     gate = torch.zeros_like(probability).scatter(-1, at, w / w.sum(-1, keepdim=True))
-    y = F.gelu(dense(p, "w1", x)).unflatten(-1, (-1, hidden))
+    y = fn.gelu(dense(p, "w1", x)).unflatten(-1, (-1, hidden))
     weight = p["w2.weight"].unflatten(0, (y.shape[-2], -1))
     y = torch.einsum("...ef,edf->...ed", y, weight) + p["w2.bias"].unflatten(0, (y.shape[-2], -1))
     return torch.einsum("...e,...ed->...d", gate, y), (gate > 0).to(x.dtype).flatten(0, -2).mean(0)
@@ -30,7 +31,7 @@ def experts_sparse(p: Weights, x: Tensor, count: int = 4, hidden: int = 6, room:
     for token, e, scale in zip(x, expert.tolist(), weight, strict=True):
         used[e] += 1
         fits = used[e] <= room
-        y = F.linear(F.linear(token, w1[e], b1[e]).relu(), w2[e], b2[e]) * scale
+        y = fn.linear(fn.linear(token, w1[e], b1[e]).relu(), w2[e], b2[e]) * scale
         found.append(y if fits else torch.zeros_like(token))
     return torch.stack(found)
 
@@ -43,7 +44,7 @@ def expert_choice(p: Weights, x: Tensor, count: int = 3, take: int = 2) -> Tenso
     for e in range(count):
         w, at = probability[..., e].topk(take, -1)
         index = at[..., None].expand(*at.shape, x.shape[-1])
-        y = F.linear(x.gather(-2, index), weights[e], biases[e])
+        y = fn.linear(x.gather(-2, index), weights[e], biases[e])
         found = found.scatter_add(-2, index, w[..., None] * y)
     return found
 
@@ -51,8 +52,8 @@ def expert_choice(p: Weights, x: Tensor, count: int = 3, take: int = 2) -> Tenso
 def mamba(p: Weights, x: Tensor) -> Tensor:
     u, z = dense(p, "in_x", x), dense(p, "in_z", x)
     kernel = p["conv.weight"].shape[-1]
-    u = F.silu(F.conv1d(F.pad(u.mT, (kernel - 1, 0)), p["conv.weight"], p["conv.bias"], groups=u.shape[-1]).mT)
-    delta = F.softplus(dense(p, "dt_up", dense(p, "dt_down", u)))
+    u = fn.silu(fn.conv1d(fn.pad(u.mT, (kernel - 1, 0)), p["conv.weight"], p["conv.bias"], groups=u.shape[-1]).mT)
+    delta = fn.softplus(dense(p, "dt_up", dense(p, "dt_down", u)))
     b, c = dense(p, "b", u), dense(p, "c", u)
     a = -p["a_log"].exp()
     s = x.new_zeros(x.shape[0], *a.shape)
@@ -61,11 +62,11 @@ def mamba(p: Weights, x: Tensor) -> Tensor:
         step = delta[:, n, :, None]
         s = (step * a).exp() * s + step * u[:, n, :, None] * b[:, n, None, :]
         found.append((s * c[:, n, None, :]).sum(-1))
-    return dense(p, "out", (torch.stack(found, 1) + p["skip"] * u) * F.silu(z))
+    return dense(p, "out", (torch.stack(found, 1) + p["skip"] * u) * fn.silu(z))
 
 
 def rwkv(p: Weights, x: Tensor) -> Tensor:
-    before = F.pad(x, (0, 0, 1, 0))[:, :-1]
+    before = fn.pad(x, (0, 0, 1, 0))[:, :-1]
     k, v, r = (dense(p, name, x * p[m] + before * (1 - p[m])) for name, m in (("key", "mk"), ("value", "mv"), ("receptance", "mr")))
     w = -p["decay"].exp()
     found: list[Tensor] = []
@@ -121,7 +122,7 @@ def graph(p: Weights, x: Tensor, edges: Tensor, count: int = 2, width: int = 3, 
     for node in range(n):
         sources = edges[edges[:, 1] == node, 0]
         s = (y[sources] * p["a_from"]).sum(-1) + (y[node] * p["a_to"]).sum(-1)
-        w = F.leaky_relu(s, slope).softmax(0)
+        w = fn.leaky_relu(s, slope).softmax(0)
         found.append((w[..., None] * y[sources]).sum(0).flatten())
     return torch.stack(found)
 

@@ -1,0 +1,161 @@
+"""The table of mechanisms: one program file at one setting, its plain formulation, and the sizes it is tried at."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import references_images as images
+from . import references_networks as networks
+from . import references_sequences as sequences
+from . import references_time as time
+from .harness_a import Case
+
+EDGES = torch.tensor([[0, 1], [2, 1], [1, 0], [3, 2], [4, 2], [0, 2], [3, 3], [1, 4]])
+KEEP = torch.tensor([[True, True, False, True, False], [True, False, True, True, True]])
+
+
+def ids(*shape: int, top: int) -> Tensor:
+    return torch.randint(0, top, shape, generator=torch.Generator().manual_seed(3))
+
+
+def bare(function: Any, **options: Any) -> Any:
+    """A reference without weights."""
+    return lambda _, *inputs: function(*inputs, **options)
+
+
+def _sequence_cases() -> list[Case]:
+    x, qkv = (2, 7, 12), ((2, 3, 9, 6),) * 3
+    forms: list[dict[str, Any]] = [{"form": form} for form in ("softmax", "taylor", "broken", "none_at_all")] + [
+        {"form": "taylor", "joint": False}
+    ]
+    filters = [True, False]
+    ways: list[dict[str, Any]] = [{"how": how} for how in ("concat", "gate", "affine", "bent")] + [{"how": "concat", "deep": True}]
+    tokens = ((2, 5, 6), (2, 5, 4))
+    return [
+        *[Case("deconstructed", "mixer", partial(sequences.deconstructed, **f), (x,), {"D": 12, **f}, {"N": 7}) for f in forms],
+        Case("deconstructed", "mixer", sequences.deconstructed, (x, x), {"D": 12}, {"N": 7}, given=("source",)),
+        *[Case("adaptive_filter", "afa", partial(sequences.adaptive_filter, robust=r),
+               ((2, 7, 6), torch.arange(7.0, dtype=torch.float64) ** 1.1),
+               {"D": 6, "robust": r}, {"N": 7}, lead=False, half=False) for r in filters],
+        *[Case("conditioning", "condition", partial(sequences.condition, **w), tokens, {"D": 6, "F": 4, **w}, {"N": 5}) for w in ways],
+        Case("conditioning", "condition", sequences.condition, (*tokens, KEEP), {"D": 6, "F": 4}, {"N": 5}, given=("keep",), lead=False),
+        Case("conditioning", "reader", sequences.reader, tokens, {"E": 6, "F": 4}, {"N": 5}),
+        *[Case("multi_token", "mta", partial(sequences.multi_token, rotary=r, layer=n), ((2, 7, 16),),
+               {"D": 16, "rotary": r, "layer": n}, {"N": 7})
+          for r, n in ((False, 0), (True, 3))],
+        *[Case("power", "power_attention", bare(sequences.power, **p), ((2, 23, 3),) * 3, p, {"N": 23})
+          for p in ({}, {"c": 1}, {"c": 2, "local": 1, "sink": 0}, {"c": 3, "local": 99})],
+        Case("flow", "flow", sequences.flow, ((2, 7, 6), (2, 5, 6)), {"D": 6}, {"L": 7, "S": 5}),
+        Case("flow", "flow_causal", sequences.flow_causal, ((2, 7, 6),), {"D": 6}, {"N": 7}),
+        *[Case("tapa", "tapa", bare(sequences.tapa, **t), qkv, t, {"N": 9, "d": 6}, half=False)
+          for t in ({}, {"theta": 0.2, "alpha": 1.5, "c": 2.0}, {"theta": 0.01})],
+        *[Case("moba", "moba", bare(sequences.moba, **m), qkv, m, {"N": 9, "d": 6, "h": 3}, half=False)
+          for m in ({}, {"size": 2, "top": 3}, {"size": 4, "top": 1}, {"size": 3, "top": 5})],
+        Case("moba", "grouped", partial(sequences.moba_grouped, count=4, groups=2), (x,), {"D": 12, "heads": 4, "groups": 2}, {"N": 7},
+               half=False),
+        Case("multi_query", "mqa", sequences.multi_query, ((2, 7, 6),), {"D": 6}, {"N": 7}),
+        Case("multi_query", "mqa", sequences.multi_query, ((2, 7, 6), (2, 5, 6)), {"D": 6}, {"N": 7, "M": 5}, given=("memory",)),
+        Case("multi_query", "mqa", partial(sequences.multi_query, seen=torch.ones(7, 7).tril().triu(-2) > 0), ((2, 7, 6),),
+             {"D": 6, "causal": True, "window": 3}, {"N": 7}),
+        *[Case("latent", "mla", sequences.latent, ((2, 7, 6),), {"D": 6, **q}, {"N": 7}) for q in ({}, {"query_latent": 5})],
+        *[Case("differential", "diff", partial(sequences.differential, layer=n), (x,), {"D": 12, "layer": n}, {"N": 7}) for n in (1, 4)],
+    ]  # fmt: skip
+
+
+def _time_cases() -> list[Case]:
+    x, qkv, tokens = (2, 7, 6), ((2, 3, 9, 6), (2, 3, 9, 6), (2, 3, 9, 5)), ((2, 7, 6), (2, 5, 6), (2, 5, 4))
+    return [
+        *[Case("experts", "dense_moe", partial(time.experts_dense, top=top), (x,), {"D": 6, "top": top}, {"N": 7}, lead=False, half=False)
+          for top in (1, 2, 4)],
+        *[Case("experts", "sparse_moe", partial(time.experts_sparse, room=room), ((11, 6),), {"D": 6, "room": room}, {"N": 11},
+               lead=False, half=False)
+          for room in (2, 11)],
+        Case("experts", "expert_choice", time.expert_choice, (x,), {"D": 6}, {"N": 7}, half=False),
+        Case("selective", "mamba", time.mamba, (x,), {"D": 6}, {"N": 7}),
+        Case("rwkv", "time_mix", time.rwkv, (x,), {"D": 6}, {"N": 7}),
+        Case("retention", "parallel", bare(time.retention), qkv, {}, {"N": 9, "h": 3, "d": 6, "e": 5}),
+        Case("retention", "recurrent", lambda _, q, k, v: (time.retention(q, k, v), time.retention_last(k, v)), qkv, {}, {"N": 9, "h": 3}),
+        *[Case("retention", "chunked", bare(time.retention), qkv, {"c": c}, {"N": 9, "h": 3}) for c in (3, 1, 9)],
+        Case("gru_scan", "gru", time.gru, (x,), {"D": 6, "E": 4}, {"N": 7}),
+        Case("gru_scan", "gru", time.gru, (x, (2, 4)), {"D": 6, "E": 4}, {"N": 7}, given=("start",)),
+        Case("gru_scan", "reader", time.memory_reader, (x, (2, 5, 6)), {"D": 6}, {"N": 7, "M": 5}),
+        *[Case("online", "online", bare(sequences.attention), tokens, {"c": c}, {"N": 7, "M": 5, "d": 6}) for c in (4, 5, 1, 8)],
+        Case("graph", "gat", time.graph, ((5, 6), EDGES), {"D": 6}, {"N": 5}, lead=False),
+        *[Case("biases", "t5", partial(time.t5, both=both), ((2, 31, 6),), {"D": 6, "both": both}, {"N": 31}) for both in (True, False)],
+        Case("biases", "alibi", bare(time.alibi), ((2, 3, 9, 6),) * 3, {}, {"N": 9, "h": 3}),
+        Case("biases", "rope_2d", bare(time.rope_2d), ((2, 3, 5, 8),) * 3, {}, {"H": 3, "W": 5, "d": 8}),
+    ]  # fmt: skip
+
+
+def _image_cases() -> list[Case]:
+    mask, together = images.window_mask, images.together
+    flat: list[tuple[dict[str, Any], Tensor]] = [
+        ({}, together(mask(5, 3), mask(7, 3))),
+        ({"kernel": [4, 5], "stride": [2, 3]}, together(mask(5, 4, 2), mask(7, 5, 3))),
+        ({"kernel": [2, 3], "dilation": [2, 2]}, together(mask(5, 2, 1, 2), mask(7, 3, 1, 2))),
+        ({"kernel": [3, 4], "stride": [1, 2], "causal": [True, True]}, together(mask(5, 3, causal=True), mask(7, 4, 2, causal=True))),
+    ]  # fmt: skip
+    deep = together(mask(4, 3, causal=True), mask(3, 3, 2), mask(5, 3, 2))
+    small, even, big = (2, 8, 5, 7), (2, 8, 8, 12), {"H": 5, "W": 7}
+    return [
+        *[Case("high_order", "hoa", partial(images.high_order, order=r), ((2, 16, 5, 7),), {"C": 16, "order": r}, big) for r in (1, 3)],
+        Case("high_order", "mixed", images.high_order_mixed, ((2, 16, 5, 7),), {"C": 16}, big),
+        *[Case("efficient", "efficient", partial(images.efficient, count=2, scaling=s), (small,),
+               {"C": 8, "heads": 2, "keys": 6, "values": 10, "scaling": s}, big) for s in (False, True)],
+        Case("efficient", "explicit", partial(images.efficient, count=2), (small,), {"C": 8, "heads": 2, "keys": 6, "values": 10}, big),
+        *[Case("cbam_variants", "cbam", partial(images.cbam, **c), (small,), {"C": 8, "reduction": 4, "kernel": 3, **c}, big)
+          for c in ({"pools": 1, "spatial": False}, {"pools": 2}, {"pools": 4})],
+        *[Case("cbam_variants", "bottleneck", partial(images.bottleneck, stride=s), (small,),
+               {"C": 8, "width": 3, "stride": s}, big) for s in (1, 2)],
+        Case("guided_context", "gcg", images.guided_context, ((2, 16, 5, 7),), {"C": 16}, big),
+        *[Case("neighborhood", "gna", partial(images.neighborhood, mask=m), ((2, 5, 7, 8),), {"D": 8, **bind}, big) for bind, m in flat],
+        Case("neighborhood", "gna3", bare(images.neighborhood_3d, mask=deep), ((2, 4, 3, 5, 6),) * 3, {"s": 2}, {"T": 4, "H": 3, "W": 5}),
+        *[Case("squeeze", "se", partial(images.squeeze, hard=h), ((2, 12, 5, 7),), {"C": 12, "reduction": 4, "hard": h, "multiple": m}, big)
+          for h, m in ((False, 1), (True, 8))],
+        *[Case("regional_non_local", "regional", partial(images.regional, rows=a, columns=b), (even,), {"C": 8, "rows": a, "columns": b},
+               {"H": 8, "W": 12}) for a, b in ((4, 2), (1, 1))],
+        Case("regional_non_local", "dwt", bare(images.dwt), (even,), {}, {"H": 8, "W": 12, "C": 8}),
+        Case("regional_non_local", "dcr", images.dense_residual, (small,), {"C": 8}, big),
+        *[Case("edgenext", "sdta", partial(images.edge, scales=s, count=2, position=p), ((2, 22, 5, 7),),
+               {"C": 22, "scales": s, "heads": 2, "position": p}, big) for s, p in ((3, False), (4, True), (2, False))],
+        Case("edgenext", "conv_encoder", images.conv_encoder, (small,), {"C": 8}, big),
+    ]  # fmt: skip
+
+
+def _network_cases() -> list[Case]:
+    net = {"channels": 8, "groups": 2, "blocks": 2, "reduction": 4}
+    davit: dict[str, Any] = {"widths": [6, 8, 12, 16], "heads": [1, 2, 3, 4], "depths": [1, 1, 2, 1], "size": 3, "classes": 5}
+    words = (ids(2, 7, top=20), ids(2, 5, top=20), ids(2, 7, 6, top=10), ids(2, 5, 6, top=10))
+    match = ((2, 5, 2, 3, 3, 2),)
+    return [
+        *[Case("rcan", "rcan", partial(networks.rcan, groups=2, blocks=2, steps=steps, by=by), ((2, 3, 5, 7),), {**net, "scale": scale},
+               {"H": 5, "W": 7}, lead=False, half=False) for scale, steps, by in ((2, 1, 2), (3, 1, 3), (4, 2, 2))],
+        Case("vaanet", "vaanet", networks.vaanet, ((2, 4, 5, 2, 3), (2, 3, 6)), {"E": 5, "A": 6, "H": 2, "W": 3, "S": 4, "U": 3},
+               lead=False),
+        Case("lyt", "msef", networks.fusion, ((2, 16, 5, 7),), {"C": 16}, {"H": 5, "W": 7}),
+        Case("lyt", "cwd", partial(networks.denoise, count=2), ((2, 8, 16),), {"width": 6, "heads": 2}, {"H": 8, "W": 16}),
+        Case("lyt", "lyt", partial(networks.lyt, count=2), ((2, 3, 8, 16),), {"filters": 16, "width": 6, "heads": 2}, {"H": 8, "W": 16},
+             lead=False, half=False),
+        Case("match_to_match", "additive", networks.additive, ((2, 7, 6),), {"D": 6}, {"N": 7}),
+        Case("match_to_match", "matcher", networks.matcher, match, {"L": 5}, {"P": 2, "Q": 3, "U": 3, "V": 2}, lead=False, half=False),
+        Case("davit", "windowed", partial(networks.windowed, count=2, size=3), ((2, 6, 5, 7),), {"C": 6, "heads": 2, "size": 3},
+               {"H": 5, "W": 7}),
+        *[Case("davit", "grouped", partial(networks.grouped, count=2, rotated=r), ((2, 6, 5, 7),), {"C": 6, "heads": 2, "rotated": r},
+               {"H": 5, "W": 7}) for r in (True, False)],
+        Case("davit", "davit", partial(networks.davit, count=[1, 2, 3, 4], depths=[1, 1, 2, 1], size=3), ((2, 3, 43, 51),), davit,
+             {"H": 43, "W": 51}, lead=False, half=False, scale=0.2),
+        Case("bidaf", "flow", networks.attention_flow, ((2, 7, 4), (2, 5, 4)), {"D": 4}, {"T": 7, "J": 5}),
+        Case("bidaf", "flow", networks.attention_flow, ((2, 5, 4), (2, 5, 4), KEEP, KEEP.flip(1)), {"D": 4}, {"T": 5, "J": 5},
+             given=("hm", "um"), lead=False),
+        Case("bidaf", "bidaf", networks.bidaf, words, lead=False, half=False),
+        *[Case("residual_attention", "module", partial(networks.residual_attention, depth=d, naive=n), ((2, 8, 13, 10),),
+               {"C": 8, "depth": d, "naive": n}, {"H": 13, "W": 10},
+               half=False, scale=0.3) for d, n in ((3, False), (2, True), (1, False))],
+    ]  # fmt: skip
+
+
+CASES = [*_sequence_cases(), *_time_cases(), *_image_cases(), *_network_cases()]
