@@ -54,6 +54,7 @@ class BlockLayer:
     frame: Frame
     owner: naming.Owner
     label: str
+    home: Frame | None = None
 
     def describe(self) -> str:
         return f"the block `{self.reading.block.name}` without its tensors"
@@ -62,7 +63,8 @@ class BlockLayer:
         places = self.reading.required()
         if len(tensors) != len(places):
             raise _wrong_count(self.reading.block.name, len(places), len(tensors), span)
-        return invoke(self.frame, self.reading.with_tensors(dict(zip(places, tensors, strict=True)), span), self.owner, self.label, span)
+        reading = self.reading.with_tensors(dict(zip(places, tensors, strict=True)), span)
+        return invoke(self.frame, reading, self.owner, self.label, span, self.home)
 
     def with_axes(self, frame: Frame, args: Sequence[tree.Arg]) -> BlockLayer:
         """The same layer, for one application, with the block's axes bound to others of `frame`."""
@@ -72,7 +74,7 @@ class BlockLayer:
 
     def inside(self, frame: Frame) -> BlockLayer:
         """As a block sees it that takes it as a parameter: its axes are the ones declared there, unless the caller said which."""
-        return self if self.reading.axes else replace(self, frame=frame)
+        return self if self.reading.axes else replace(self, frame=frame, home=self.home or self.frame)
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,17 +27,18 @@ MAX_DEPTH = 64
 @dataclass
 class Crossing:
     """How the callee's axes and the caller's correspond. `back`: callee symbol to caller symbol; `groups`: callee symbol to the caller's
-    axes it stands for."""
+    axes it stands for. `home` is where a layer was made, whose axes it may still name where the caller has none of the name."""
 
     caller: Frame
     reading: BlockReading
     scope: Scope
+    home: Frame | None = None
     back: dict[str, str] = field(default_factory=dict[str, str])
     groups: dict[str, tuple[Axis, ...]] = field(default_factory=dict[str, tuple[Axis, ...]])
     hidden: list[str] = field(default_factory=list[str])
 
 
-def invoke(frame: Frame, reading: BlockReading, owner: naming.Owner, title: str, span: Span) -> Value:
+def invoke(frame: Frame, reading: BlockReading, owner: naming.Owner, title: str, span: Span, home: Frame | None = None) -> Value:
     """The results of a block on these arguments. Mistakes inside are reported on the way and leave poison."""
     block, session = reading.block, frame.session
     if any(visit.block is block for visit in session.visits):
@@ -47,7 +48,7 @@ def invoke(frame: Frame, reading: BlockReading, owner: naming.Owner, title: str,
         raise fault("E0509", f"blocks are called more than {MAX_DEPTH} deep", span)
     session.count_call(span)
     scope = Scope(reading.unit)
-    crossing = Crossing(frame, reading, scope)
+    crossing = Crossing(frame, reading, scope, home)
     tensors = _enter(crossing)
     session.visits.append(Visit(block, block.name, span))
     try:
@@ -189,12 +190,10 @@ def _find_axis(crossing: Crossing, param: tree.Param, name: str, node: Node, spa
 
 
 def _caller_symbol(crossing: Crossing, param: tree.Param, name: str, item: tree.AxisItem, node: Node, span: Span) -> str:
-    entry = crossing.caller.scope.axes.get(item.name)
-    bare = item.name.rstrip("'")
-    if entry is None and bare != item.name and bare in crossing.caller.scope.axes:
-        entry = crossing.caller.scope.entry(item.name)
-    if entry is not None and node.tensor.has(entry.symbol):
-        return entry.symbol
+    for frame in (crossing.caller, crossing.home):
+        symbol = _known_symbol(frame.scope, item.name) if frame is not None else None
+        if symbol is not None and node.tensor.has(symbol):
+            return symbol
     block = crossing.reading.block
     shown = [crossing.caller.local(symbol) for symbol in node.tensor.names]
     free = [axis for axis in shown if axis not in signature_axes(block) and axis != STAR]
@@ -207,6 +206,11 @@ def _caller_symbol(crossing: Crossing, param: tree.Param, name: str, item: tree.
         (Label(param.span, f"`{name}` is declared here"),),
         help=suggestion,
     )
+
+
+def _known_symbol(scope: Scope, name: str) -> str | None:
+    """The symbol of an axis that the scope knows, be it as the original of a primed one."""
+    return scope.entry(name).symbol if name in scope.axes or (name.endswith("'") and name.rstrip("'") in scope.axes) else None
 
 
 def _merge_group(crossing: Crossing, name: str, symbols: list[str], node: Node, span: Span) -> tuple[Node, str, str]:

@@ -234,8 +234,15 @@ class Call:
         help = f"did you mean `{near}`?" if near else "name an axis that the tensor has"
         if ref.symbol in self.make.stepping():
             help = f"inside the scan a tensor has lost `{ref.name}`; for the whole, rename(x, {ref.name} -> {ref.name}') before it"
-        return self.fault("E0201", f"this tensor has no axis `{ref.name}`", ref.span, f"`{self.name}` needs it here", help,
+        return self.fault("E0201", f"{self._called(tensor)} has no axis `{ref.name}`", ref.span, f"`{self.name}` needs it here", help,
                           notes=(f"its axes: {self.describe(tensor)}",))  # fmt: skip
+
+    def _called(self, tensor: TensorType) -> str:
+        """A tensor as it is written in the call, where that is short."""
+        for node, span in zip(self.tensors, self.spans, strict=False):
+            if node.type is tensor and len(span.text) <= 24 and "\n" not in span.text:
+                return f"`{span.text}`"
+        return "this tensor"
 
     def describe(self, tensor: TensorType) -> str:
         """`[*, N, D=4*C]` in the names of the user's scope."""
