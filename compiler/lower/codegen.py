@@ -6,7 +6,7 @@ import dataclasses
 import keyword
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 from torch import fx
 from torch.fx.graph import CodeGen, PythonCode
@@ -31,7 +31,7 @@ class WordSafe(CodeGen):
 
     def _gen_python_code(self, nodes: Any, root_module: str, *args: Any, **kwargs: Any) -> PythonCode:
         known = list(nodes)
-        made = super()._gen_python_code(known, root_module, *args, **kwargs)
+        made = cast(Any, super())._gen_python_code(known, root_module, *args, **kwargs)
         source = made.src
         for path in awkward(known):
             source = re.sub(rf"{re.escape(_as_written(root_module, path))}(?!\w)", _constant(attribute(root_module, path)), source)
