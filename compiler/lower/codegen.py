@@ -31,7 +31,7 @@ class WordSafe(CodeGen):
 
     def _gen_python_code(self, nodes: Any, root_module: str, *args: Any, **kwargs: Any) -> PythonCode:
         known = list(nodes)
-        made = cast(Any, super())._gen_python_code(known, root_module, *args, **kwargs)
+        made: PythonCode = cast(Any, super())._gen_python_code(known, root_module, *args, **kwargs)
         source = made.src
         for path in awkward(known):
             source = re.sub(rf"{re.escape(_as_written(root_module, path))}(?!\w)", _constant(attribute(root_module, path)), source)
