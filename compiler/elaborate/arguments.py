@@ -18,7 +18,7 @@ from .expressions import as_tensor, evaluate, size
 from .frame import Frame
 from .options import read_option
 from .scope import hidden_sizes
-from .values import Poisoned, Several, Value, is_layer, is_number, is_static
+from .values import Poisoned, Several, Value
 
 # ---------------------------------------------------------------- axes
 
@@ -345,20 +345,3 @@ def _axes_of(reading: Reading) -> tuple[str, ...]:
 def spread(value: Value) -> tuple[Node, ...] | None:
     """Several results as nodes."""
     return value.items if isinstance(value, Several) else None
-
-
-__all__ = [
-    "Reading",
-    "axis_items",
-    "axis_ref",
-    "axis_refs",
-    "finish",
-    "is_layer",
-    "is_number",
-    "is_static",
-    "missing_tensors",
-    "read_arrow",
-    "read_axes",
-    "read_call",
-    "spread",
-]

@@ -46,7 +46,7 @@ def _count(results: int) -> str:
 
 
 def check_result(frame: Frame, block: tree.Block, result: tree.Result, node: Node, span: Span) -> Node:
-    from .inline import declared_size
+    from .signatures import declared_size
 
     known = static_names(block)
     wanted: list[str] = []

@@ -12,10 +12,11 @@ from ..graph import Node
 from ..sizes import Size, SizeTooLarge
 from ..types import STAR, Axis
 from . import statics
-from .expressions import as_tensor, condition, evaluate, size, static, yields_nothing
+from .arithmetic import condition
+from .expressions import as_tensor, evaluate, size, static, yields_nothing
 from .frame import Frame
 from .session import MAX_TURNS, too_large
-from .values import POISON, Poison, Poisoned, Several, Unknown, Value, describe, is_layer, is_list
+from .values import POISON, Poisoned, Several, Unknown, Value, describe, is_layer, is_list
 
 NAME_ONLY = frozenset(("E0101", "E0102", "E0103", "E0104", "E0105", "E0107"))
 """What is reported in a branch that is not taken: names that do not exist. Sizes there may rightly be impossible."""
@@ -348,6 +349,3 @@ def expanded(frame: Frame, node: Node, axes: Sequence[Axis], span: Span) -> Node
             frame.require_equal(axis.size, node.tensor.size(axis.name), f"axis `{frame.local(axis.name)}` has two sizes", span)
     missing = [axis for axis in axes if not node.tensor.has(axis.name)]
     return expand_axes(frame, node, missing, span) if missing else node
-
-
-__all__ = ["Done", "Poison", "bind", "expanded", "results", "run", "run_body", "run_one", "take", "target_name"]

@@ -216,7 +216,7 @@ def _check_once(frame: Frame, slot: Slot, statement: tree.Storage, leaf: str) ->
 
 
 def _dtype(spec: tree.TensorSpec, kind: str) -> DType:
-    from .root import input_dtype
+    from .bindings import input_dtype
 
     dtype = input_dtype(spec)
     if kind == "param" and spec.dtype != "float":
