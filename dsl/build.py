@@ -196,7 +196,9 @@ class Builder:
         return chain_of(c)
 
     def assign(self, c: Pieces) -> Statement:
-        return self._deep(Assign(span_of(c), nodes_of(c[:-1]), c[-1]), c)
+        given: Many = c[-1]
+        value = given.items[0] if len(given.items) == 1 else TupleOf(given.span, given.items)
+        return self._deep(Assign(span_of(c), nodes_of(c[:-1]), value), c)
 
     def values(self, c: Pieces) -> Many:
         return self._flat(Many(span_of(c), nodes_of(c)), c)

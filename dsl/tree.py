@@ -82,7 +82,7 @@ class ListOf(Tree):
 
 
 class TupleOf(Tree):
-    """`(qn, qr)`, `(d e, r)`: only as an argument."""
+    """`(qn, qr)`, `(d e, r)` as an argument; the values of `a, b = b, a`, there without parentheses."""
 
     items: tuple[Expr | AxisList, ...]
 

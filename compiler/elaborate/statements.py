@@ -181,6 +181,9 @@ def bind(frame: Frame, target: tree.Target, value: Value) -> None:
 
 @runs(tree.Assign)
 def _assign(frame: Frame, statement: tree.Assign) -> None:
+    if isinstance(statement.value, tree.TupleOf):
+        _assign_each(frame, statement, statement.value)
+        return
     value = evaluate(frame, statement.value)
     if isinstance(value, Several) and not value.items:
         value = Several(value.extra)
@@ -189,6 +192,20 @@ def _assign(frame: Frame, statement: tree.Assign) -> None:
         return
     for target, item in zip(statement.targets, take(value, len(statement.targets), statement.value.span), strict=True):
         bind(frame, target, item)
+
+
+def _assign_each(frame: Frame, statement: tree.Assign, values: tree.TupleOf) -> None:
+    """`a, b = b, a`: all values first, then all names; weights are called after the name beside them."""
+    names, given = len(statement.targets), len(values.items)
+    if names != given:
+        raise fault("E0306", f"{names} name{'s' * (names != 1)} for {given} values", values.span, f"this has {given}")
+    found: list[Value] = []
+    for target, item in zip(statement.targets, values.items, strict=True):
+        one = tree.Assign(target.span, (target,), item)
+        context = frame.owner.inside((item.span.source.name, item.span.start, frame.turn), _binding(frame, one))
+        found.append(evaluate(frame.within(context=context, binding=target.name), item))
+    for target, value in zip(statement.targets, found, strict=True):
+        bind(frame, target, value)
 
 
 def take(value: Value, count: int, span: Span) -> tuple[Value, ...]:

@@ -14,11 +14,12 @@ from .axes import arrow_sides, free_sources, rename_axes
 from .base import AxisRef, Call, Operator, Option, Signature, register
 from .broadcast import wrong_kind
 
-RESIZES = ("nearest", "linear", "bicubic", "area")
+RESIZES = ("nearest", "linear", "bilinear", "trilinear", "bicubic", "area")
+"""The filters; `bilinear` and `trilinear` are other names for `linear` along two and three axes."""
 
 
 def _build_resize(call: Call) -> Node:
-    mode, refs, to = call["mode"], *_resized(call)
+    mode, refs, to = "linear" if call["mode"].endswith("linear") else call["mode"], *_resized(call)
     if call.x.dtype not in ("float", "wide"):
         raise wrong_kind(call, call.x, 0, "floating point numbers", "to pick positions, index: x[H=pos(U) * size(x, H) // size(U)]")
     if call["antialias"] and mode not in ("linear", "bicubic"):

@@ -152,8 +152,3 @@ block f(x: [*, N, D], t: [N]) -> [*, N, D, N'] {
 """
     assert found(text) == [("W0802", "if it is meant, say so: expand(.., N) on the right one")]
     assert found(text.replace("decay * k\n", "decay * expand(k, N)\n")) == []
-
-
-def test_two_values_for_two_names_are_told_plainly() -> None:
-    text = "block f(q: [*, D], k: [*, D]) -> [*, D] {\n    q, k = k, q\n    return q - k\n}"
-    assert found(text) == [("E0019", "write a statement for each value")]
