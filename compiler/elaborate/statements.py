@@ -201,6 +201,8 @@ def _assign_each(frame: Frame, statement: tree.Assign, values: tree.TupleOf) -> 
         raise fault("E0306", f"{names} name{'s' * (names != 1)} for {given} values", values.span, f"this has {given}")
     found: list[Value] = []
     for target, item in zip(statement.targets, values.items, strict=True):
+        if isinstance(item, tree.AxisList):
+            raise fault("E0300", "a value is needed here, these are axes", item.span)
         one = tree.Assign(target.span, (target,), item)
         context = frame.owner.inside((item.span.source.name, item.span.start, frame.turn), _binding(frame, one))
         found.append(evaluate(frame.within(context=context, binding=target.name), item))
