@@ -222,4 +222,4 @@ class Shelf:
         return f"<library std: {', '.join(dir(self))}>"
 
 
-STD = Shelf()
+std = Shelf()

@@ -255,7 +255,7 @@ class Call:
 
     def per_axis(self, option: str, count: int) -> tuple[Size, ...]:
         """An `ints` option as one number per axis of `over`."""
-        value: Size | tuple[Size, ...] = self.options[option]
+        value: Any = self.options[option]
         if isinstance(value, Size):
             return (value,) * count
         if len(value) != count:
@@ -267,7 +267,7 @@ class Call:
             )
         if not all(isinstance(part, Size) for part in value):
             raise self.fault("E0303", f"`{option}` has a list in its list", self.at(option), "one number per axis")
-        return value
+        return tuple(value)
 
 
 Build = Callable[[Call], "Node | tuple[Node, ...]"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .compiler.program import BlockProgram, Text, check, load, text
+from .compiler.program import BlockProgram, Text, check, load, std, text
 from .dsl.diagnostics import AttnError, Diagnostic
 
 if TYPE_CHECKING:
@@ -58,11 +58,3 @@ def save_weights(module: AttnModule, path: Any) -> None:
     from .compiler.lower.checkpoint import save_weights as save_them
 
     save_them(module, path)
-
-
-def __getattr__(name: str) -> Any:
-    if name == "std":
-        from .compiler.program import STD
-
-        return STD
-    raise AttributeError(f"module 'attn' has no attribute {name!r}")
