@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, cast
 
+from .record import Record
 from .source import Span
 from .tokens import Word
 from .tree import Block, Param, Result, Use
@@ -14,30 +14,26 @@ Pieces = list[Any]
 Chain = tuple[Any, Any] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Many:
+class Many(Record):
     """Several nodes with the place they take together."""
 
     span: Span
     items: tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Record):
     span: Span
     name: Word
     params: tuple[Param, ...]
     results: tuple[Result, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Record):
     span: Span
     number: Word
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Record):
     """All that was read: the version line, and uses and blocks in order."""
 
     version: Version | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...dsl import tree
@@ -265,7 +265,7 @@ def _setting(reading: Reading, name: str, arg: tree.Arg) -> None:
     option = Option(name, reading.operator.signature.settings, default=0)
     value = read_option(frame, option, arg.value, reading.operator.name)
     if option.kind == "int" and isinstance(value, Size):
-        ref = replace(ref, size=value, given=True)
+        ref = ref.replace(size=value, given=True)
     reading.settings.append((ref, value))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from ...dsl import tree
@@ -155,7 +154,7 @@ def storage_axes(frame: Frame, spec: tree.TensorSpec, lengths: Sequence[Size] = 
             raise fault("E0506", "this axis has no name", item.span, help="write it as name = size")
         ref = axis_ref(frame, tree.AxisItem(item.span, name, item.size if item.name is not None else None))
         if place < len(lengths) and ref.size is None and not frame.scope.sizes(name) and not frame.scope.spoiled(name):
-            ref = replace(ref, size=lengths[place])
+            ref = ref.replace(size=lengths[place])
         if item.name is None and item.size is not None:
             axes.append(Axis(ref.symbol, size(frame, item.size)))
             continue

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ...dsl.diagnostics import Diagnostic, Fault, Label
+from ...dsl.record import Record
 from ...dsl.source import Span
 from ..graph import Init, Node
 from ..sizes import Size
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from ..lower.emitter import Emitter, Value
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(Record):
     """A named argument. `kind` is one of
 
     `int` (a `Size`), `ints` (a `Size`, or a tuple of them for a list), `float`, `bool`, `word` (one of `words`), `padding` (`Size`,
@@ -39,8 +39,7 @@ class Option:
     optional: bool = False
 
 
-@dataclass(frozen=True)
-class Signature:
+class Signature(Record):
     """What may stand in a call.
 
     `tensors` are the names of the positional tensors; with `variadic` the last one repeats (at least once). `tuples` lets a tensor
@@ -62,8 +61,7 @@ class Signature:
     layer: bool = True
 
 
-@dataclass(frozen=True)
-class AxisRef:
+class AxisRef(Record):
     """An axis written in an argument. `symbol` is its graph-wide name; `size` what is known in the scope or was given there (`u=7`, then
     `given`). A number (`C -> 1`) has `name` "1" and no axis."""
 
@@ -78,8 +76,7 @@ class AxisRef:
         return self.name.isdigit()
 
 
-@dataclass(frozen=True)
-class ArrowRef:
+class ArrowRef(Record):
     """`H -> Y u=7`: each side a sum (mostly one term) of products of axes."""
 
     left: tuple[tuple[AxisRef, ...], ...]
@@ -293,8 +290,7 @@ def per_input(node: Node) -> Size:
     return total
 
 
-@dataclass(frozen=True)
-class Operator:
+class Operator(Record):
     """One row of the table.
 
     `doc` is what `attn doc` prints: a sentence, then details. `examples` are whole small programs (each has one block); they
