@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,7 +126,7 @@ def load_unit(source: str | Path | Text, roots: Iterable[Path] | None = None) ->
         try:
             return Library().module(str(source))
         except Fault as fault:
-            raise AttnError([fault.diagnostic]) from None
+            raise AttnError([replace(fault.diagnostic, span=NOWHERE)]) from None  # the caller's word, not a text's
     found = read_source(source)
     if roots is None:
         roots = () if isinstance(source, Text) else (Path(source).resolve().parent,)

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -47,7 +47,7 @@ def _target(target: str) -> tuple[str | Text, str | None]:
     source, colon, block = target.rpartition(":")
     if not colon or not block.isidentifier() or (len(source) == 1 and source.isalpha()):
         source, block = target, ""
-    if source == "-":
+    if source in ("-", "<stdin>"):
         return _stdin(), block or None
     return source, block or None
 
@@ -145,6 +145,11 @@ def _emit(text: str, output: Path | None) -> None:
 
 class Commands(click.Group):
     """Turns a mistake in a program into its rendering and exit code, whichever command met it."""
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
+        """`-:block` is standard input and a block of it, not an option."""
+        given = sys.argv[1:] if args is None else args
+        return super().main([f"<stdin>{arg[1:]}" if arg.startswith("-:") else arg for arg in given], *rest, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         click.ClickException.exit_code = 2
