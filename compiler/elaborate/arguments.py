@@ -18,7 +18,7 @@ from .expressions import as_tensor, evaluate, size
 from .frame import Frame
 from .options import read_option
 from .scope import hidden_sizes
-from .values import Poisoned, Several, Value
+from .values import Poisoned
 
 # ---------------------------------------------------------------- axes
 
@@ -340,8 +340,3 @@ def _axes_of(reading: Reading) -> tuple[str, ...]:
         return ()
     shown = ", ".join(reading.frame.local(name) for name in reading.groups[0][0].tensor.names)
     return (f"the tensor's axes: {shown}",)
-
-
-def spread(value: Value) -> tuple[Node, ...] | None:
-    """Several results as nodes."""
-    return value.items if isinstance(value, Several) else None

@@ -16,7 +16,7 @@ from . import statics
 from .arguments import axis_items
 from .expressions import as_tensor, evaluate, named_layer, names_layer, size, static
 from .frame import Frame
-from .values import Several, Unknown, Value, Word, describe, is_layer, is_list, is_number
+from .values import Unknown, Value, Word, describe, is_layer, is_list, is_number
 
 
 @dataclass(frozen=True)
@@ -301,7 +301,3 @@ def static_value(name: str, spec: tree.StaticSpec, found: Value, span: Span) -> 
     if not fits:
         raise fault("E0300", f"`{name}` needs {kinds[spec.kind]}, this is {describe(found)}", span)
     return found
-
-
-def results_of(value: Value) -> tuple[Node, ...]:
-    return value.items if isinstance(value, Several) else (value,)

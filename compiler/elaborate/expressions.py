@@ -40,11 +40,6 @@ def evaluate(frame: Frame, expr: tree.Expr) -> Value:
 # ---------------------------------------------------------------- what a value must be
 
 
-def tensor(frame: Frame, expr: tree.Expr) -> Node:
-    """An expression that must be a tensor; numbers become scalar nodes."""
-    return as_tensor(frame, evaluate(frame, expr), expr.span)
-
-
 def as_tensor(frame: Frame, value: Value, span: Span) -> Node:
     if isinstance(value, Node):
         return value

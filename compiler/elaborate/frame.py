@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from math import isfinite
 from typing import Any
 
 from ...dsl.diagnostics import Diagnostic, Fault, Label, fault
@@ -281,7 +280,3 @@ def _not_whole(value: Fraction, what: str, span: Span) -> Diagnostic:
         f"{top} = {bottom} * {top // bottom} + {top % bottom}",
         help=f"nearest sizes that divide: {lower} or {upper}",
     )
-
-
-def finite(value: float) -> bool:
-    return isfinite(value)

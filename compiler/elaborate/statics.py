@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
@@ -11,7 +12,7 @@ from ...dsl.diagnostics import fault
 from ...dsl.source import Span
 from .. import sizes
 from ..sizes import Size, SizeTooLarge, at_least, equal
-from .values import Number, Unknown, Value, Word, describe, is_list, is_number
+from .values import Number, Unknown, Value, describe, is_list, is_number
 
 MAX_LIST = 10_000
 
@@ -58,22 +59,13 @@ def _keep(value: Size, decimal: bool) -> Number:
     return constant if decimal and constant is not None else value
 
 
-EXACT: dict[str, Callable[[Size, Size], Size]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
+OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
     "/": lambda a, b: a / b,
     "//": lambda a, b: a // b,
-    "%": lambda a, b: a % b,
-}
-ROUGH: dict[str, Callable[[float, float], float]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": lambda a, b: a / b,
-    "//": lambda a, b: a // b,
-    "%": lambda a, b: a % b,
-    "**": lambda a, b: a**b,
+    "%": operator.mod,
 }
 
 
@@ -86,8 +78,8 @@ def arithmetic(op: str, left: Number, right: Number, span: Span) -> Number:
     try:
         exact = _exact(left, right)
         if exact is not None:
-            return _keep(EXACT[op](exact[0], exact[1]), exact[2])
-        return ROUGH[op](as_float(left), as_float(right))
+            return _keep(OPERATIONS[op](exact[0], exact[1]), exact[2])
+        return float(OPERATIONS[op](as_float(left), as_float(right)))
     except (SizeTooLarge, OverflowError) as error:
         raise fault("E0214", "this number is too large", span, str(error)) from None
 
@@ -296,7 +288,3 @@ def whole(value: Value) -> int | None:
     """A static as a Python int, if it is one."""
     size = as_size(value) if not isinstance(value, bool) else None
     return size.integer() if size is not None else None
-
-
-def kind_of(value: Any) -> str:
-    return value.text if isinstance(value, Word) else describe(value)
