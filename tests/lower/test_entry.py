@@ -104,7 +104,7 @@ GUARDS = [
     ),
     (Guard("at_least", N, D, "the kernel", span("return")), (5, 5), (4, 5), "the kernel: N is 4 and D is 5"),
     (Guard("equal", N / 2, D, "halves", span("return")), (6, 3), (5, 2), "halves: N/2 is 5/2 and D is 2"),
-    (Guard("at_least", N, Size.of(1), "maximum of nothing", span("return")), (1, 5), (0, 5), "maximum of nothing: N is 0, at least 1 is needed"),
+    (Guard("at_least", N, Size.of(1), "no maximum", span("return")), (1, 5), (0, 5), "no maximum: N is 0, at least 1 is needed"),
 ]
 
 
