@@ -47,7 +47,7 @@ def fits(graph: Graph, sizes: dict[str, int]) -> bool:
 def fitting(graph: Graph) -> dict[str, int]:
     names = free_axes(graph)
     for choice in product(SIZES, repeat=len(names)):
-        sizes = dict(zip(names, choice, strict=True))
+        sizes: dict[str, int] = dict(zip(names, choice, strict=True))
         if len(set(choice)) == len(choice) and fits(graph, sizes):
             return sizes
     raise AssertionError(f"no sizes fit {graph.name}: {names}")

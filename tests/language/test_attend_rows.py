@@ -15,7 +15,7 @@ QKV = "q: [*, h, N, d], k: [*, h, N, d], v: [*, h, N, d]"
 OUT = "[*, h, N, d]"
 
 
-def plain(q: Tensor, k: Tensor, v: Tensor, scale: float | None = None) -> Tensor:
+def plain(q: Tensor, k: Tensor, v: Tensor, scale: float | Tensor | None = None) -> Tensor:
     """Attention over the last two dimensions, tokens before features."""
     return ((q @ k.mT) * (q.shape[-1] ** -0.5 if scale is None else scale)).softmax(-1) @ v
 

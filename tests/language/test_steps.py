@@ -21,7 +21,7 @@ def test_inside_tensors_lose_the_axis_and_yields_are_stacked() -> None:
     assert_close(m(X), 2 * X.cumsum(1))
 
 
-def scanned(steps: str, result: str = "[*, N, D]", before: str = "return", after: str = "", **bind: int) -> Any:
+def scanned(steps: str, result: str = "[*, N, D]", before: str = "return", after: str = "", **bind: Any) -> Any:
     lines = "\n".join(f"        {line}" for line in steps.split("; "))
     head, _, rest = before.partition("@")
     text = f"block t({HEAD}) -> {result} {{\n    {head} scan {rest or 'N (s: [*, D] = 0)'} {{\n{lines}\n    }}\n{after}}}\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -113,7 +115,7 @@ def test_max_reduces_and_maximum_is_elementwise() -> None:
 def test_norms_name_their_axes(norm: str, wanted: torch.Tensor) -> None:
     import attn
 
-    m = attn.compile(attn.text(program("x: [*, N, C]", f"return {norm}", "[*, N, C]")), C=6, dtype=torch.float64)
+    m: Any = attn.compile(attn.text(program("x: [*, N, C]", f"return {norm}", "[*, N, C]")), C=6, dtype=torch.float64)
     assert_close(m(X), wanted)
 
 
@@ -137,7 +139,7 @@ def test_params_start_as_they_say() -> None:
     import attn
 
     torch.manual_seed(0)
-    m = attn.compile(attn.text(text), D=400, dtype=torch.float64)
+    m: Any = attn.compile(attn.text(text), D=400, dtype=torch.float64)
     assert_close(m.a.detach(), torch.full((400,), 0.5, dtype=torch.float64))
     assert abs(m.b.std().item() - 0.02) < 0.003
     assert_close(m.k, 2 * torch.arange(400, dtype=torch.float64))
@@ -158,7 +160,7 @@ def test_initial_values_are_those_of_pytorch() -> None:
     import attn
 
     torch.manual_seed(0)
-    m = attn.compile(attn.text(program("x: [*, D]", "return linear(x, D -> E=300) as w |> layernorm(E) as n", "[*, E]")), D=64)
+    m: Any = attn.compile(attn.text(program("x: [*, D]", "return linear(x, D -> E=300) as w |> layernorm(E) as n", "[*, E]")), D=64)
     assert m.w.weight.abs().max() <= 64**-0.5
     assert abs(m.w.weight.std().item() - 64**-0.5 / 3**0.5) < 2e-3
     assert m.w.bias.abs().max() <= 64**-0.5
