@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import reduce
 from typing import Any
 
 from ...dsl.diagnostics import Diagnostic, Fault, Label, fault
@@ -94,15 +95,25 @@ class Frame:
     def _size(self, size: Size, span: Span) -> Node:
         constant = size.constant()
         if constant is not None:
-            whole = constant.denominator == 1
+            whole = constant.denominator == 1 and abs(constant) < 2**63
             value = int(constant) if whole else float(constant)
             return self.node("scalar", (), TensorType((), "int" if whole else "wide"), span, value=value)
+        if any(abs(value) >= 2**63 for _, value in size.terms):
+            return self._large(size, span)
         if size.is_integer() is True:
             return self.node("size", (), TensorType((), "int"), span, value=size)
         top, bottom = as_ratio(size)
         if bottom == Size.of(1):
             return self.node("size", (), TensorType((), "int"), span, value=size)
         return self.call("div", (self._size(top, span), self._size(bottom, span)), span)
+
+    def _large(self, size: Size, span: Span) -> Node:
+        """A size with numbers beyond the integers, in floating point."""
+        parts = [
+            self.call("mul", (self.scalar(float(value), span), self._size(Size({factor: value / value}), span)), span)
+            for factor, value in size.terms
+        ]
+        return reduce(lambda left, right: self.call("add", (left, right), span), parts)
 
     def call(
         self, name: str, tensors: Sequence[Node], span: Span, axes: Sequence[AxisRef] = (), spans: Sequence[Span] = (), **options: Any

@@ -105,10 +105,20 @@ def _one(frame: Frame, x: Node, item: tree.IndexItem, span: Span) -> Node:
     whole = statics.as_size(value) if is_number(value) else None
     if whole is None:
         raise fault("E0300", f"an index is a whole number or an int tensor, this is {describe(value)}", item.value.span)
-    return pick(frame, x, axis, whole, item.span)
+    return pick(frame, x, axis, _whole(frame, whole, item.value.span), item.span)
 
 
 def _end(frame: Frame, expr: tree.Expr | None) -> Size | None:
     if expr is None:
         return None
-    return size(frame, expr, "the end of this range")
+    return _whole(frame, size(frame, expr, "the end of this range"), expr.span)
+
+
+def _whole(frame: Frame, place: Size, span: Span) -> Size:
+    """A position, which may be negative but is no fraction."""
+    constant = place.constant()
+    if constant is not None and constant.denominator != 1:
+        raise fault("E0203", f"a position is a whole number, this is {constant}", span)
+    if constant is None:
+        frame.require_whole(place, span, "a position")
+    return place

@@ -42,8 +42,19 @@ def _wrong(option: Option, value: tree.Expr, found: Value, wanted: str) -> Fault
     return fault("E0303", f"`{option.name}=` needs {wanted}, this is {describe(found)}", value.span, help=option.doc)
 
 
+MOST = 1 << 31
+"""What whole options stay below, as numbers in the text do."""
+
+
 def _int(frame: Frame, option: Option, value: tree.Expr, operator: str) -> Size:
-    return size(frame, value, f"`{option.name}`")
+    return _small(option, value, size(frame, value, f"`{option.name}`"))
+
+
+def _small(option: Option, value: tree.Expr, found: Size) -> Size:
+    constant = found.constant()
+    if constant is not None and abs(constant) >= MOST:
+        raise fault("E0214", f"`{option.name}` is too large", value.span, "a number below 2**31 is needed")
+    return found
 
 
 def _ints(frame: Frame, option: Option, value: tree.Expr, operator: str) -> Any:
@@ -62,7 +73,7 @@ def _nested(frame: Frame, option: Option, value: tree.Expr, found: Value) -> Any
     constant = result.constant()
     if constant is not None and constant.denominator != 1:
         raise _wrong(option, value, found, "whole numbers")
-    return result
+    return _small(option, value, result)
 
 
 def _float(frame: Frame, option: Option, value: tree.Expr, operator: str) -> float:

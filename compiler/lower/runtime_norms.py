@@ -26,6 +26,8 @@ def batch_norm(
     """
     if training:
         count.add_(1)
+    if not x.shape[1]:
+        return x.clone()
     if momentum is None:
         momentum = 1 / float(count) if training else 0.0
     return torch.nn.functional.batch_norm(x, mean, var, weight, bias, training, momentum, eps)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..graph import Node
 from ..lower.emitter import Emitter, Value
-from ..sizes import Size
+from ..sizes import Size, maximum
 from ..types import Axis, DType, TensorType
 from .axes import product, rename_axes
 from .base import Call, Operator, Option, Signature, register
@@ -99,6 +99,13 @@ def _build_transposed(call: Call) -> Node:
     strides, dilations, pads, extra = (call.per_axis(name, count) for name in ("stride", "dilation", "padding", "output_padding"))
     require_positive(call, "stride", strides)
     require_positive(call, "dilation", dilations)
+    for pad, more, stride, dilation in zip(pads, extra, strides, dilations, strict=True):
+        call.make.require_at_least(pad, Size.of(0), "`padding` is negative", call.at("padding"), "E0303")
+        call.make.require_at_least(more, Size.of(0), "`output_padding` is negative", call.at("output_padding"), "E0303")
+        most = maximum(stride, dilation)
+        call.make.require_at_least(
+            most, more + 1, "`output_padding` is below the stride or the dilation", call.at("output_padding"), "E0303"
+        )
     sizes: list[Size] = []
     for ref, width, stride, dilation, pad, more in zip(roles.over, kernel.sizes, strides, dilations, pads, extra, strict=True):
         size = (call.axis(ref).size - 1) * stride - 2 * pad + dilation * (width - 1) + more + 1

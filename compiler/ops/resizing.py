@@ -29,6 +29,8 @@ def _build_resize(call: Call) -> Node:
             "E0304", f"`align_corners` does not go with mode={mode}", call.at("align_corners"), "", "it goes with linear and bicubic"
         )
     sizes = [_resized_size(call, old, new) for old, new in zip(refs, to, strict=True)]
+    for ref, size in zip(to, sizes, strict=True):
+        call.make.require_at_least(size, Size.of(1), f"nothing of `{ref.name}` would be left", ref.span, "E0207")
     x = call.x
     # How many axes go at once. Filters work axis by axis, so steps change nothing; the one against aliasing gives wrong numbers in
     # PyTorch 2.13 where the last of two axes has one position, so it gets one axis at a time, and that last.

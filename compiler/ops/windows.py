@@ -52,6 +52,8 @@ def _build_unfold(call: Call) -> Node:
     strides, dilations = call.per_axis("stride", count), call.per_axis("dilation", count)
     require_positive(call, "stride", strides)
     require_positive(call, "dilation", dilations)
+    for (_, _, inside), kernel in zip(arrows, kernels, strict=True):
+        call.make.require_at_least(kernel, Size.of(1), f"a window along `{inside.name}` holds nothing", inside.span, "E0303")
     pads = paddings(call, count, kernels, dilations, keep=False)
     x = pad_axes(
         call.make, x, [(now[whole.symbol], *pad) for (whole, _, _), pad in zip(arrows, pads, strict=True)], call.span, call["fill"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+import torch
 from fuzz_support import FILES, WRITTEN, answer, blocks_of, mutate, program_of_calls
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,6 +90,13 @@ FOUND = {
     "no-coordinates": ("z = sample(x, Q=none)\n    return x", "E0303"),
     "padding-out-of-bounds": ("return conv(x, over=N, kernel=3, padding=1.0e60)", "E0214"),
     "endless-scale": ("return resize(x, N, scale=-inf)", "E0303"),
+    "window-of-nothing": ("y = unfold(x, N -> Y u=0)\n    return x", "E0303"),
+    "image-of-nothing": ("y = resize(x, N -> U=0)\n    return x", "E0207"),
+    "negative-padding": ("y = conv_transpose(x, C -> E=2, over=N -> U, kernel=3, padding=-1)\n    return x", "E0303"),
+    "padding-of-the-result": ("y = conv_transpose(x, C -> E=2, over=N -> U, kernel=3, stride=2, output_padding=3)\n    return x", "E0303"),
+    "fraction-as-a-position": ("return x + x[N=1 / 3]", "E0203"),
+    "fraction-as-an-end": ("return x + sum(x[N=0..1 / 3], N)", "E0203"),
+    "far-roll": ("return roll(x, N=2 ** 62)", "E0214"),
     "weight-twice": ("param p: [] = 1\n    param p: [C] = 0\n    return x * p", "E0401"),
     "list-in-a-list": ("return max(x, over=N, kernel=3, stride=[[2, 1]])", "E0303"),
     "list-in-a-pad": ("return pad(x, N=[[1, 2], 1])", "E0303"),
@@ -116,15 +124,11 @@ def test_one_mistake_in_many_turns_is_told_once_and_in_time() -> None:
 
 
 def test_a_result_without_the_axes_of_the_star_has_them_nevertheless() -> None:
-    import torch
-
     m = attn.compile(attn.text("block t(x: [*, N]) -> [*] {\n    x = log2(3)\n    return x\n}\n"))
     assert m(torch.zeros(2, 5, 4)).shape == (2, 5)
 
 
 def test_words_of_python_are_names_of_weights() -> None:
-    import torch
-
     text = "block t(x: [*, D]) -> [*, D] {\n    for i in 0..2 { x = linear(x, D -> D) as in.class[i] }\n    return x\n}\n"
     m = attn.compile(attn.text(text), D=3)
     assert list(m.state_dict()) == ["in.class.0.weight", "in.class.0.bias", "in.class.1.weight", "in.class.1.bias"]
@@ -136,7 +140,16 @@ def test_words_of_python_are_names_of_weights() -> None:
 
 
 def test_a_remainder_of_dynamic_sizes_is_a_size() -> None:
-    import torch
-
     m = attn.compile(attn.text("block t(x: [*, A, B]) -> [*, R] {\n    return zeros(R=A % B) + sum(x, A B)\n}\n"))
     assert m(torch.ones(5, 3)).tolist() == [15, 15]
+
+
+def test_a_number_beyond_the_integers_is_a_float() -> None:
+    m = attn.compile(attn.text("block t(x: [*, N], a: float = 1.0e30) -> [*, N] {\n    return (a * N) * x\n}\n"))
+    assert m(torch.ones(2)).tolist() == pytest.approx([2e30, 2e30])
+
+
+def test_a_norm_of_no_channels_is_nothing() -> None:
+    m = attn.compile(attn.text("block t(x: [*, C, H]) -> [*, C, H] {\n    return batchnorm(x, C)\n}\n"), C=0)
+    for module in (m, m.eval()):
+        assert module(torch.zeros(2, 0, 3)).shape == (2, 0, 3)
