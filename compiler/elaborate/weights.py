@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ...dsl import tree
 from ...dsl.diagnostics import Diagnostic, Label
-from ..graph import Weight
+from ..graph import Weight, topological
 from .session import Session, Slot
 
 
@@ -70,11 +70,19 @@ def _check_prefixes(session: Session, taken: Mapping[str, Slot]) -> None:
                 )
 
 
+def _sizes_of_start(weight: Weight) -> set[str]:
+    """The sizes that the formula of an initial value has in it."""
+    if weight.init.node is None:
+        return set()
+    sizes = [node["value"] for node in topological([weight.init.node]) if node.op == "size"]
+    return {name for size in sizes for name in size.free()}
+
+
 def _check_bound(session: Session, block: tree.Block, weights: Sequence[Weight]) -> None:
-    """Every axis in the shape of a weight must have a number."""
+    """Every axis in the shape of a weight, and every size its initial value speaks of, must have a number."""
     needed: dict[str, list[str]] = {}
     for weight in weights:
-        for name in sorted({name for length in weight.shape for name in length.free()}):
+        for name in sorted({name for length in weight.shape for name in length.free()} | _sizes_of_start(weight)):
             needed.setdefault(name, []).append(weight.path)
     if not needed:
         return
@@ -82,10 +90,12 @@ def _check_bound(session: Session, block: tree.Block, weights: Sequence[Weight])
     shown = ", ".join(f"`{name}`" for name in names)
     first = needed[names[0]]
     call = ", ".join(f"{name}=64" for name in names)
+    shape = any(names[0] in length.free() for weight in weights for length in weight.shape)
+    where = "in their shape" if shape else "in their initial values"
     session.report(
         Diagnostic(
             "E0501",
-            f"{shown} must be bound: weights have {'it' if len(names) == 1 else 'them'} in their shape",
+            f"{shown} must be bound: weights have {'it' if len(names) == 1 else 'them'} {where}",
             block.head,
             f"needed by `{first[0]}`" + (f" and {len(first) - 1} more" if len(first) > 1 else ""),
             help=f"bind: attn.compile(..., {call}) or --bind {call}",
