@@ -94,8 +94,9 @@ def lower_sink_softmax(e: Emitter, node: Node) -> Value:
 
 def _chunked(e: Emitter, parts: Parts) -> Value:
     """Everything lined up over the same rows, for the loop in the runtime; several key axes are one there."""
-    node, keys = parts.node, parts.keys
     rows = _rows(parts)
+    parts, dots = _told_apart(parts, rows)
+    node, keys = parts.node, parts.keys
     features = [name for name in parts.v.axes if name not in rows and name not in keys]
 
     def over_rows(value: Value, *tail: Sequence[str]) -> Any:
@@ -110,8 +111,8 @@ def _chunked(e: Emitter, parts: Parts) -> Value:
             value = Value(e.full(value, parts.groups([[*own, *keys]])[0]), (*own, *keys))
         return over_rows(value, keys if present else ())
 
-    q = [over_rows(value, dots) for value, dots in zip(parts.q, node["dots"], strict=True)]
-    k = [over_rows(value, keys, dots) for value, dots in zip(parts.k, node["dots"], strict=True)]
+    q = [over_rows(value, names) for value, names in zip(parts.q, dots, strict=True)]
+    k = [over_rows(value, keys, names) for value, names in zip(parts.k, dots, strict=True)]
     scale = over_keys(parts.scale) if parts.scale.axes else parts.scale.fx
     options: dict[str, Any] = {"softcap": node["softcap"], "bias": over_keys(parts.bias), "where": over_keys(parts.where)}
     options["sink"] = None if parts.sink is None else over_rows(parts.sink, ())
@@ -120,6 +121,22 @@ def _chunked(e: Emitter, parts: Parts) -> Value:
     v = over_rows(parts.v, keys, features)
     y = e.call("runtime.chunked_attention", q, k, v, e.size(node["chunk"]), scale, by=node["by"], **options)
     return e.unflat(y, parts.groups([*((name,) for name in rows), features]))
+
+
+def _told_apart(parts: Parts, rows: Sequence[str]) -> tuple[Parts, list[tuple[str, ...]]]:
+    """What the terms add up along, under names that no row has: an option, or another term, may have such an axis of its own."""
+    written: tuple[tuple[str, ...], ...] = parts.node["dots"]
+    names = {name: f"{name} added up" for dots in written for name in dots if name in rows}
+    if not names:
+        return parts, list(written)
+    dots = [tuple(names.get(name, name) for name in own) for own in written]
+
+    def inside(value: Value, own: Sequence[str]) -> Value:
+        return replace(value, axes=tuple(names[name] if name in own and name in names else name for name in value.axes))
+
+    q, k = ([inside(value, own) for value, own in zip(side, written, strict=True)] for side in (parts.q, parts.k))
+    sizes = {**parts.sizes, **{new: parts.sizes[old] for old, new in names.items()}}
+    return replace(parts, q=tuple(q), k=tuple(k), sizes=sizes), dots
 
 
 def _rows(parts: Parts) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ def _pairs(call: Call) -> list[tuple[AxisRef, Size, Size]]:
 
 
 def _pair(call: Call, ref: AxisRef, value: Size | tuple[Size, ...]) -> tuple[Size, Size]:
-    both = (value, value) if isinstance(value, Size) else value
+    both: tuple[Any, ...] = (value, value) if isinstance(value, Size) else value
     if len(both) != 2 or not all(isinstance(part, Size) for part in both):
         raise call.fault("E0303", f"`{ref.name}` needs two numbers", ref.span, "before and after", f"write {ref.name}=[5, 0]")
     for size in both:
@@ -146,9 +146,20 @@ def _lower_roll(e: Emitter, node: Node) -> Value:
 
 
 def _lower_shift(e: Emitter, node: Node) -> Value:
-    value = e.value(node.inputs[0])
-    padded = {name: (e.size(by), e.size(-by)) for name, by in node["moves"]}
-    return Value(_constant_pad(e, value, padded, node["fill"]), value.axes)
+    """A pad that is negative at the other end; for an axis that may be empty, and has nothing to give there, a cut after the pad."""
+    value, x = e.value(node.inputs[0]), node.inputs[0].tensor
+    padded: dict[str, tuple[Any, Any]] = {}
+    cuts: list[tuple[str, Any]] = []
+    for name, by in node["moves"]:
+        forward, back = e.size(by), e.size(-by)
+        padded[name] = forward, back
+        if x.size(name).integer() is None and at_least(by, 0) is not None:
+            padded[name] = (forward, 0) if at_least(by, 0) else (0, back)
+            cuts.append((name, 0 if at_least(by, 0) else back))
+    fx = _constant_pad(e, value, padded, node["fill"])
+    for name, start in cuts:
+        fx = e.call("torch.narrow", fx, value.axes.index(name), start, e.size(x.size(name)))
+    return Value(fx, value.axes)
 
 
 def _lower_flip(e: Emitter, node: Node) -> Value:

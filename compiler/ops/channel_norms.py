@@ -91,9 +91,8 @@ def lower_groupnorm(e: Emitter, node: Node) -> Value:
     channels, over = [sizes[name] for name in node["axes"]], [sizes[name] for name in node["over"]]
     outer = [sizes[name] for name in x.axes if name not in (*node["axes"], *node["over"])]
     groups = [outer, channels, *([axis] for axis in over)]
-    fx = e.call(
-        "torch.nn.functional.group_norm", e.flat(x, groups), e.size(node["groups"]), *_flat(e, [channels], weight, bias), node["eps"]
-    )
+    # Not the function in torch.nn.functional, which refuses a single number where the batch is one, and only there.
+    fx = e.call("torch.group_norm", e.flat(x, groups), e.size(node["groups"]), *_flat(e, [channels], weight, bias), node["eps"])
     return e.unflat(fx, groups)
 
 
@@ -142,12 +141,15 @@ def lower_batchnorm(e: Emitter, node: Node) -> Value:
 
 
 def _around(x: Value, channels: Sequence[Axis], sizes: dict[str, Axis]) -> list[list[Axis]]:
-    """One dimension for what stands before the channels, one for these, then each axis after them; nothing moves where it can stay."""
+    """One dimension for what stands before the channels, one for these, one for what stands after; nothing moves where it can stay.
+
+    Never more: of images with a dimension of size 1, PyTorch 2.13 gives wrong gradients where these come in another order of memory.
+    """
     names = tuple(axis.name for axis in channels)
     first = x.axes.index(names[0]) if names else len(x.axes)
     outer = [sizes[name] for name in x.axes[:first] if name not in names]
-    rest = [[sizes[name]] for name in x.axes[first:] if name not in names]
-    return [outer, list(channels), *rest]
+    rest = [sizes[name] for name in x.axes[first:] if name not in names]
+    return [outer, list(channels), *([rest] if rest else [])]
 
 
 # ------------------------------------------------ the rows
