@@ -5,8 +5,10 @@ A `Library` reads every module once. Modules are found by name only (see modules
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from . import limits, modules
@@ -15,6 +17,16 @@ from .diagnostics import Diagnostic, Fault
 from .parser import parse
 from .source import Source
 from .tree import Block, Name, Program, Use
+
+
+@cache
+def on_the_shelf(std: Path = modules.STD) -> dict[str, str]:
+    """The library's blocks by name, each with a module that has it. Read by a search in the text, for hints."""
+    found: dict[str, str] = {}
+    for path in sorted(std.glob("*.attn")):
+        for name in re.findall(r"^block (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE):
+            found.setdefault(name, f"std.{path.stem}")
+    return found
 
 
 @dataclass(frozen=True, eq=False)

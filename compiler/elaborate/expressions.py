@@ -9,6 +9,7 @@ from typing import Any
 from ...dsl import tree
 from ...dsl.closest import closest
 from ...dsl.diagnostics import Diagnostic, Fault, fault
+from ...dsl.loader import on_the_shelf
 from ...dsl.source import Span
 from ..graph import Node, topological
 from ..ops.base import OPERATORS
@@ -223,7 +224,9 @@ def unknown_name(frame: Frame, text: str, span: Span, called: bool = False) -> F
     near = closest(text, names)
     if called:
         title, code = f"there is no operator or block `{text}`", "E0102"
+        module = on_the_shelf().get(text)
         help = f"did you mean `{near}`?" if near else "`attn list` and `attn doc` show what there is"
+        help = f"the library has one: use {module} ({text})" if module is not None else help
     else:
         title, code = f"unknown name `{text}`", "E0101"
         shown = [name for name in scope.values if not name.startswith("_")]

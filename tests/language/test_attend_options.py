@@ -8,6 +8,8 @@ from language_support import codes, compiled, module, program, randn
 from torch import Tensor
 from torch.testing import assert_close
 
+import attn
+
 HEAD = "q: [*, h, N, d], k: [*, h, N, d], v: [*, h, N, d]"
 OUT = "[*, h, N, d]"
 LONG = 300
@@ -140,3 +142,9 @@ def test_statistics_are_wide_for_half_inputs() -> None:
 def test_no_keys_at_all_are_zeros() -> None:
     m = module("q: [*, M, d], k: [*, N, d], v: [*, N, e]", "return attend(q, k, v, over=N, dot=d)", "[*, M, e]")
     assert torch.equal(m(randn(2, 3, 4), randn(2, 0, 4), randn(2, 0, 5)), torch.zeros(2, 3, 5, dtype=torch.float64))
+
+
+def test_a_block_of_the_library_that_is_not_used_is_offered() -> None:
+    (found,) = attn.check(attn.text(program(HEAD, "return attend(q, k, v, over=N, dot=d, where=is_pow2(pos(N) - pos(N')))", OUT)))
+    assert found.code == "E0102"
+    assert found.help == "the library has one: use std.pointwise (is_pow2)"
