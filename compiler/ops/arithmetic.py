@@ -102,6 +102,8 @@ def build_infix(row: Infix, call: Call) -> Node:
     elif row.real:
         no_complex(call, nodes)
     dtype = _result(row, nodes)
+    if row.name in ("floordiv", "mod") and dtype == "int" and nodes[1].op == "scalar" and not nodes[1]["value"]:
+        raise call.fault("E0215", "division by zero", call.spans[1] if len(call.spans) > 1 else None, "whole numbers have no value for it")
     folded = fold(call, nodes, row.function, dtype)
     if folded is not None:
         return folded

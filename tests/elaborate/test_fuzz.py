@@ -97,6 +97,8 @@ FOUND = {
     "fraction-as-a-position": ("return x + x[N=1 / 3]", "E0203"),
     "fraction-as-an-end": ("return x + sum(x[N=0..1 / 3], N)", "E0203"),
     "far-roll": ("return roll(x, N=2 ** 62)", "E0214"),
+    "whole-numbers-by-zero": ("return x * ((pos(N) + 1) % 0)", "E0215"),
+    "whole-quotient-by-zero": ("return x * (i // 0)", "E0215"),
     "weight-twice": ("param p: [] = 1\n    param p: [C] = 0\n    return x * p", "E0401"),
     "list-in-a-list": ("return max(x, over=N, kernel=3, stride=[[2, 1]])", "E0303"),
     "list-in-a-pad": ("return pad(x, N=[[1, 2], 1])", "E0303"),
