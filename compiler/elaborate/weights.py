@@ -27,14 +27,18 @@ def name_weights(session: Session, block: tree.Block) -> tuple[Weight, ...]:
 
 def _check_path(session: Session, path: str, slot: Slot, taken: Mapping[str, Slot]) -> None:
     other = taken.get(path)
-    if other is None or any(d.span == slot.span and d.code in ("E0401", "E0402") for d in session.diagnostics):
+    if other is None:
         return
-    if other.span == slot.span and other.owner is not slot.owner:
+    # The parts of a layer get their weights in one place, where it is applied; where each is written tells them apart.
+    here, there = (slot.span, other.span) if slot.span != other.span else (slot.owner.span, other.owner.span)
+    if any(d.span == here and d.code in ("E0401", "E0402") for d in session.diagnostics):
+        return
+    if here == there and other.owner is not slot.owner:
         session.report(
             Diagnostic(
                 "E0402",
                 f"the weight `{path}` is made anew in every turn of a loop under one name",
-                slot.span,
+                here,
                 "made here",
                 help="name the turn: `as layers[i]`, or make the layer before the loop to share it",
             )
@@ -44,9 +48,9 @@ def _check_path(session: Session, path: str, slot: Slot, taken: Mapping[str, Slo
             Diagnostic(
                 "E0401",
                 f"two weights would be called `{path}`",
-                slot.span,
+                here,
                 "the second is here",
-                (Label(other.span, "the first is here"),),
+                (Label(there, "the first is here"),),
                 help="give one of them a name of its own: ... as other",
             )
         )

@@ -47,7 +47,7 @@ def attention_equations(rows: int) -> tuple[str, str]:
 
 def key_slice(x: Tensor | None, start: int, end: int) -> Tensor | None:
     """Keys `start` to `end` of the last dimension; all of it where it is one number for every key."""
-    return x if x is None or x.shape[-1] == 1 else x[..., start:end]
+    return x if x is None or x.dim() == 0 or x.shape[-1] == 1 else x[..., start:end]
 
 
 def chunk_scores(
