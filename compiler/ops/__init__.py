@@ -17,6 +17,7 @@ FAMILIES = (
     "norms",
     "pointwise",
     "pooling",
+    "powers",
     "position",
     "random",
     "reductions",
