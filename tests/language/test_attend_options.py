@@ -145,6 +145,6 @@ def test_no_keys_at_all_are_zeros() -> None:
 
 
 def test_a_block_of_the_library_that_is_not_used_is_offered() -> None:
-    (found,) = attn.check(attn.text(program(HEAD, "return attend(q, k, v, over=N, dot=d, where=is_pow2(pos(N) - pos(N')))", OUT)))
+    (found,) = attn.check(attn.text(program(HEAD, "return attend(q, k, v, over=N, dot=d, bias=alibi_slopes(pos(N)))", OUT)))
     assert found.code == "E0102"
-    assert found.help == "the library has one: use std.pointwise (is_pow2)"
+    assert found.help == "the library has one: use std.positions (alibi_slopes)"
