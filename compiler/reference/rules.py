@@ -1,0 +1,59 @@
+"""The table of rules, one for each kind of node, and what a rule may ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ..graph import Node, Weight
+from ..sizes import Size
+from ..types import Axis
+from .named import Named
+
+
+class Refused(ValueError):
+    """The reference has no answer: a draw of random numbers, or dropout in training."""
+
+
+Watch = Callable[[Node, Named], None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What holds for a whole evaluation: the size of every symbol, stored tensors by path, whether it is training, and who looks on."""
+
+    sizes: Mapping[str, int]
+    slots: tuple[Weight, ...]
+    weights: Mapping[str, Tensor]
+    training: bool
+    watch: Watch | None
+
+    def size(self, size: Size) -> int:
+        """A size as a number. ValueError where it is not whole."""
+        value = size.evaluate(self.sizes)
+        if value.denominator != 1:
+            raise ValueError(f"the size {size} is {value}")
+        return value.numerator
+
+    def lengths(self, axes: tuple[Axis, ...]) -> dict[str, int]:
+        return {axis.name: self.size(axis.size) for axis in axes}
+
+
+Value = Named | tuple[Named, ...]
+Rule = Callable[[Run, Node, list[Named]], Value]
+RULES: dict[str, Rule] = {}
+
+
+def rule(*names: str) -> Callable[[Rule], Rule]:
+    """Enter a rule for these kinds of node."""
+
+    def enter(function: Rule) -> Rule:
+        for name in names:
+            if name in RULES:
+                raise ValueError(f"two rules for {name}")
+            RULES[name] = function
+        return function
+
+    return enter
