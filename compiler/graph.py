@@ -186,12 +186,12 @@ class Builder:
         name: str = "",
     ) -> Node:
         packed = tuple(sorted((attrs or {}).items()))
-        kinds = tuple(value.__class__ for _, value in packed)  # 1, 1.0 and True are equal but not the same option
-        key = (op, inputs, packed, kinds, type)
-        node = self._known.get(key)
-        if node is None:
-            node = self._known[key] = Node(op, inputs, packed, type, span, scope, name)
-        return node
+        return self.adopt(Node(op, inputs, packed, type, span, scope, name))
+
+    def adopt(self, node: Node) -> Node:
+        """The node that stands for this operation here: this one, unless an equal one is known."""
+        kinds = tuple(value.__class__ for _, value in node.attrs)  # 1, 1.0 and True are equal but not the same option
+        return self._known.setdefault((node.op, node.inputs, node.attrs, kinds, node.type), node)
 
     def number(self) -> int:
         """A fresh number: what keeps two random draws, or two scans, apart."""

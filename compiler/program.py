@@ -17,6 +17,7 @@ from .graph import Graph
 
 if TYPE_CHECKING:
     from .lower.module import AttnModule
+    from .passes.base import Mode
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,19 @@ class BlockProgram:
             raise AttnError(errors)
 
     def __call__(
-        self, *, bind: Mapping[str, Any] | None = None, inputs: tuple[str, ...] = (), dtype: Any = None, device: Any = None, **sizes: Any
+        self,
+        *,
+        bind: Mapping[str, Any] | None = None,
+        inputs: tuple[str, ...] = (),
+        dtype: Any = None,
+        device: Any = None,
+        mode: Mode = "train",
+        level: int = 2,
+        **sizes: Any,
     ) -> AttnModule:
         from .lower.compiling import compile_program
 
-        return compile_program(self, {**(bind or {}), **sizes}, inputs, dtype, device)
+        return compile_program(self, {**(bind or {}), **sizes}, inputs, dtype=dtype, device=device, mode=mode, level=level)
 
     def _repr_svg_(self) -> str:
         from .view import render_svg

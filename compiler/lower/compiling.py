@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,21 +11,44 @@ import torch
 from ...dsl.diagnostics import AttnError, Diagnostic
 from ...dsl.source import NOWHERE
 from ..graph import Graph
+from ..passes.base import Mode
+from ..passes.pipeline import LEVELS, MODES, Optimised, optimise
 from ..program import BlockProgram
 from .lowering import lower
 from .module import AttnModule
 
 
-def compile_program(program: BlockProgram, bind: Mapping[str, Any], inputs: tuple[str, ...], dtype: Any, device: Any) -> AttnModule:
-    """Elaborate and lower. Raises AttnError."""
+def compile_program(
+    program: BlockProgram,
+    bind: Mapping[str, Any],
+    inputs: tuple[str, ...] = (),
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    mode: Mode = "train",
+    level: int = 2,
+) -> AttnModule:
+    """Elaborate, optimise and lower. Raises AttnError."""
     fixed = dict(bind)
     if isinstance(dtype, str):
         dtype = named_dtype(dtype)
+    optimiser = chosen_optimiser(level, mode)
 
     def variant(present: frozenset[str]) -> Graph:
         return program.graph(fixed, sorted(present))
 
-    return lower(program.graph(fixed, inputs), dtype=dtype, device=device, variant=variant, program=program.unit.source.text)
+    return lower(
+        program.graph(fixed, inputs), dtype=dtype, device=device, variant=variant, program=program.unit.source.text, optimiser=optimiser
+    )
+
+
+def chosen_optimiser(level: int, mode: Mode) -> Callable[[Graph], Optimised]:
+    """The optimiser of a level and mode. Raises AttnError where there is none."""
+    for name, value, known in (("level", level, LEVELS), ("mode", mode, MODES)):
+        if value not in known:
+            help = f"{name} is one of {', '.join(map(repr, known))}"
+            raise AttnError([Diagnostic("E0503", f"`{name}={value!r}` is not known", NOWHERE, help=help)])
+    return partial(optimise, level=level, mode=mode)
 
 
 def named_dtype(name: str) -> torch.dtype:

@@ -10,6 +10,7 @@ import torch
 from torch import fx
 
 from ..graph import Graph, Node, Output
+from ..passes.pipeline import Optimised, unchanged
 from .emitter import Value
 from .entry import Entry, unknown_size
 from .module import AttnModule, Lowered
@@ -101,21 +102,23 @@ def lower(
     device: torch.device | str | None = None,
     variant: Variant | None = None,
     program: str = "",
+    optimiser: Callable[[Graph], Optimised] = unchanged,
 ) -> AttnModule:
     """A PyTorch module that computes the graph.
 
     Weights are made in `dtype` (PyTorch's default dtype without), on `device`, and drawn from torch's global generator in the order of
-    the graph's weights. `variant` gives the graph for another set of present optional inputs, by their names: it is asked when the
-    module is first called with that set. `program` is kept as the module's `program`. Raises AttnError for a weight whose
-    size is not bound, a size no input tells, or a weight name that PyTorch modules use themselves.
+    the graph's weights. `optimiser` makes the graph that is run. `variant` gives the graph for another set of present optional inputs,
+    by their names: it is asked when the module is first called with that set. `program` is kept as the module's `program`. Raises
+    AttnError for a weight whose size is not bound, a size no input tells, or a weight name that PyTorch modules use themselves.
     """
     told = any(node.dtype == "float" for node in graph.inputs) or any(weight.dtype == "float" for weight in graph.weights)
     fixed = None if told else dtype
     dtype = dtype or torch.get_default_dtype()
-    module = AttnModule(graph, variant, program)
+    module = AttnModule(graph, variant, program, optimiser)
     make_weights(module, graph.weights, dtype, torch.device(device) if device is not None else None)
-    module.install(write(graph, dtype=fixed))
+    module.install(write(module.optimised.graph, dtype=fixed))
     module.reset_parameters()
+    module.train()
     return module
 
 

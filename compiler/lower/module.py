@@ -12,6 +12,7 @@ from typing import Any, Self, cast
 from torch import Tensor, fx, nn
 
 from ..graph import Graph, Node, Weight
+from ..passes.pipeline import Optimised, unchanged
 from ..sizes import Size
 from .codegen import WordSafe, awkward
 from .entry import is_absent
@@ -35,16 +36,25 @@ class AttnModule(fx.GraphModule):
     """A compiled program: a torch.fx GraphModule whose state dict has the names and shapes of the program.
 
     Call it with tensors in the declared order or by name; several results come as a named tuple. `attn_graph` is the typed graph, `program`
-    the text it came from, `code` the forward as readable Python.
+    the text it came from, `optimised` what the passes made of the graph, `code` the forward as readable Python.
     """
 
     attn_graph: Graph
     program: str
+    optimised: Optimised
 
-    def __init__(self, graph: Graph, variant: Callable[[frozenset[str]], Graph] | None = None, program: str = "") -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        variant: Callable[[frozenset[str]], Graph] | None = None,
+        program: str = "",
+        optimiser: Callable[[Graph], Optimised] = unchanged,
+    ) -> None:
         super().__init__(nn.Module(), fx.Graph(), "AttnModule")
         self.attn_graph = graph
         self.program = program
+        self.optimiser = optimiser
+        self.optimised = optimiser(graph)
         self.variant = variant
         self._variants: dict[frozenset[str], AttnModule] = {}
 
@@ -55,6 +65,10 @@ class AttnModule(fx.GraphModule):
         if awkward(lowered.graph.nodes):
             lowered.graph.set_codegen(WordSafe())
         self.graph = lowered.graph
+
+    def train(self, mode: bool = True) -> Self:
+        """As in PyTorch; a module compiled with `mode="infer"` always works as after `.eval()`."""
+        return super().train(mode and self.optimised.mode == "train")
 
     # ------------------------------------------------ weights
 
@@ -113,11 +127,11 @@ class AttnModule(fx.GraphModule):
                 raise self._no_variant(present)
             from .lowering import write
 
-            other = AttnModule(self.variant(present), program=self.program)
+            other = AttnModule(self.variant(present), program=self.program, optimiser=self.optimiser)
             self._check_weights(other.attn_graph, present)
             for name in ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"):
                 other.__dict__[name] = self.__dict__[name]
-            other.install(write(other.attn_graph, [*self._modules, *self._parameters, *self._buffers]))
+            other.install(write(other.optimised.graph, [*self._modules, *self._parameters, *self._buffers]))
             self._variants[present] = other
         found = self._variants[present]
         found.training = self.training
@@ -144,19 +158,25 @@ class AttnModule(fx.GraphModule):
     # ------------------------------------------------ copies
 
     def __deepcopy__(self, memo: dict[int, Any]) -> AttnModule:
-        shared = ("attn_graph", "program", "variant", "_variants", "_graph")
+        shared = ("attn_graph", "program", "variant", "optimiser", "optimised", "_variants", "_graph")
         own = {key: value for key, value in self.__dict__.items() if key not in shared}
-        new = AttnModule(self.attn_graph, self.variant, self.program)
+        new = self._bare()
         memo[id(self)] = new
         new.__dict__.update(copy.deepcopy(own, memo))
         new.graph = copy.deepcopy(self.graph)
         return new
 
     def __copy__(self) -> AttnModule:
-        new = AttnModule(self.attn_graph, self.variant, self.program)
+        new = self._bare()
         own = {key: value for key, value in self.__dict__.items() if key not in ("_graph", "_variants")}
         new.__dict__.update({key: value.copy() if isinstance(value, dict) else value for key, value in own.items()})
         new.graph = copy.deepcopy(self.graph)
+        return new
+
+    def _bare(self) -> AttnModule:
+        """Another module of the same program, without its weights and its forward."""
+        new = AttnModule(self.attn_graph, self.variant, self.program)
+        new.optimiser, new.optimised = self.optimiser, self.optimised
         return new
 
     def __reduce__(self) -> Any:

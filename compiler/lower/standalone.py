@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from torch import fx
 
 from ..graph import Graph, Weight
+from ..passes.pipeline import Optimised, unchanged
 from . import init
 from .entry import is_absent
 from .lowering import lower, write_formula
@@ -38,12 +39,12 @@ class InputError(ValueError):
 '''
 
 
-def standalone(program: AttnModule | Graph) -> str:
+def standalone(program: AttnModule | Graph, optimiser: Callable[[Graph], Optimised] = unchanged) -> str:
     """The text of a file with one class: the same operations, weights, initial values and checks as the compiled module.
 
     It has the same state dict, and gives the same results bit for bit. Optional inputs are as they were when it was compiled.
     """
-    module = program if isinstance(program, AttnModule) else lower(program, device="meta")
+    module = program if isinstance(program, AttnModule) else lower(program, device="meta", optimiser=optimiser)
     return _Writer(module).text()
 
 

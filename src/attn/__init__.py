@@ -13,6 +13,7 @@ from .dsl.diagnostics import AttnError, Diagnostic
 
 if TYPE_CHECKING:
     from .compiler.lower.module import AttnModule
+    from .compiler.passes.base import Mode
 
 __version__ = "0.1.0"
 
@@ -27,6 +28,8 @@ def compile(
     inputs: tuple[str, ...] = (),
     dtype: Any = None,
     device: Any = None,
+    mode: Mode = "train",
+    level: int = 2,
     **sizes: Any,
 ) -> AttnModule:
     """A PyTorch module from a program.
@@ -34,12 +37,14 @@ def compile(
     `source` is a path, a library module (`std.channel`), `attn.text("block ...")`, or what `attn.load` gives; `block` names the block (the
     only one, or the last, without). Sizes of axes and values of parameters are keywords (`C=64`), or stand in `bind`. `inputs` are the
     optional inputs the module is made for (another set is compiled when it is first called with one). `dtype` is that of the weights.
+    `level` is how much is optimised: 0 nothing, 1 what keeps every bit, 2 all. `mode="infer"` makes a module that always works as after
+    `.eval()` and gives its weights no gradients, so that what depends on weights alone is worked out once.
 
     Raises AttnError with every mistake found.
     """
     from .compiler.lower.compiling import compile_program
 
-    return compile_program(load(source, block), {**(bind or {}), **sizes}, inputs, dtype, device)
+    return compile_program(load(source, block), {**(bind or {}), **sizes}, inputs, dtype=dtype, device=device, mode=mode, level=level)
 
 
 def load_weights(module: AttnModule, source: Any, names: Any = None, ignore: Sequence[str] = ()) -> None:

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -19,6 +19,9 @@ from . import __version__
 from .compiler.program import BlockProgram, Text, is_module, load
 from .compiler.program import check as check_source
 from .dsl.diagnostics import AttnError, Diagnostic
+
+if TYPE_CHECKING:
+    from .compiler.passes.base import Mode
 
 CALL_CODES = frozenset(("E0046", "E0501", "E0502", "E0503"))
 """Mistakes of the call: a file that is not there, a size that is not given."""
@@ -110,6 +113,15 @@ def bind_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Size of an axis or value of a parameter; repeat, or part with commas.",
     )(command)
     return click.option("--input", "-i", "inputs", multiple=True, metavar="NAME", help="An optional tensor that will be passed.")(command)
+
+
+def level_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`-O0` to `-O2` and `--mode`, for every command that optimises."""
+    kind = click.Choice(["train", "infer"])
+    command = click.option("--mode", type=kind, default="train", help="infer: for use without training; weights are fixed.")(command)
+    return click.option(
+        "-O", "--level", "level", type=click.IntRange(0, 2), default=2, help="0 optimises nothing, 1 what keeps every bit, 2 all."
+    )(command)
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -250,8 +262,9 @@ def fmt(files: tuple[str, ...], only_check: bool) -> None:
 @main.command("compile")
 @click.argument("target", metavar="FILE[:BLOCK]")
 @bind_options
+@level_options
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Where to write; standard output without.")
-def compile_command(target: str, bind: dict[str, Any], inputs: tuple[str, ...], output: Path | None) -> None:
+def compile_command(target: str, bind: dict[str, Any], inputs: tuple[str, ...], level: int, mode: Mode, output: Path | None) -> None:
     """Write a block as one readable PyTorch file that imports only torch.
 
     \b
@@ -260,9 +273,10 @@ def compile_command(target: str, bind: dict[str, Any], inputs: tuple[str, ...], 
     """
     program = load(*_target(target))
     graph = program.graph(bind, inputs)
+    from .compiler.lower.compiling import chosen_optimiser
     from .compiler.lower.standalone import standalone
 
-    _emit(standalone(graph), output)
+    _emit(standalone(graph, chosen_optimiser(level, mode)), output)
 
 
 @main.command()

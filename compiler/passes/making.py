@@ -1,0 +1,101 @@
+"""Making nodes inside a rule. Types are worked out here; axes that meet have one size, as the program or its guards say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..graph import Builder, Node
+from ..ops.broadcast import arithmetic_type, floating_type
+from ..ops.products import product_type
+from ..sizes import Size
+from ..types import Axis, DType, TensorType, TupleType
+
+
+class Make:
+    """Makes nodes in the place of `at`, a node of the old graph: they take over where it stands in the text."""
+
+    def __init__(self, builder: Builder, at: Node, names: set[str], known: Mapping[Node, Node]) -> None:
+        self.builder = builder
+        self.at = at
+        self._names = names
+        self._known = known
+
+    def new(self, old: Node) -> Node:
+        """What a node of the old graph, below `at`, has become."""
+        return self._known[old]
+
+    def node(self, op: str, inputs: Sequence[Node], type: TensorType | TupleType, **attrs: Any) -> Node:
+        return self.builder.make(op, tuple(inputs), type, attrs, self.at.span, self.at.scope, self.at.name)
+
+    def again(self, like: Node, inputs: Sequence[Node], **changed: Any) -> Node:
+        """A node of the same operator, options and type on other inputs; `changed` are options that differ."""
+        return self.node(like.op, inputs, like.type, **{**like.options, **changed})
+
+    def fresh(self, like: str) -> str:
+        """A name of an axis that the graph does not have."""
+        name, count = like, 1
+        while name in self._names:
+            count += 1
+            name = f"{like}_{count}"
+        self._names.add(name)
+        return name
+
+    # ------------------------------------------------ numbers
+
+    def scalar(self, value: int | float | bool) -> Node:
+        kind: DType = "bool" if isinstance(value, bool) else "int" if isinstance(value, int) else "wide"
+        return self.node("scalar", (), TensorType((), kind), value=value)
+
+    def arithmetic(self, op: str, *nodes: Node) -> Node:
+        """`add`, `sub`, `mul`, `neg`; and `div`, which is never whole. Operands line up by name."""
+        kinds: list[DType] = [node.dtype for node in nodes]
+        dtype = floating_type(*kinds) if op == "div" else arithmetic_type(*kinds)
+        return self.node(op, nodes, TensorType(union(nodes), dtype))
+
+    def where(self, mask: Node, a: Node, b: Node) -> Node:
+        return self.node("where", (mask, a, b), TensorType(union((mask, a, b)), arithmetic_type(a.dtype, b.dtype)))
+
+    # ------------------------------------------------ axes
+
+    def rename(self, x: Node, names: Mapping[str, str]) -> Node:
+        """`x` with axes under other names, all at once; names it lacks are left out."""
+        pairs = tuple((axis.name, names[axis.name]) for axis in x.axes if names.get(axis.name, axis.name) != axis.name)
+        if not pairs:
+            return x
+        moved = dict(pairs)
+        axes = tuple(Axis(moved.get(name, name), size) for name, size in x.axes)
+        if len({axis.name for axis in axes}) < len(axes):
+            raise ValueError(f"renaming {x.type} by {pairs} gives a name twice")
+        return self.node("rename", (x,), TensorType(axes, x.dtype), pairs=pairs)
+
+    def expand(self, x: Node, axes: Sequence[Axis]) -> Node:
+        """`x` repeated along axes it lacks."""
+        more = tuple(axis for axis in axes if not x.tensor.has(axis.name))
+        return self.node("expand", (x,), x.tensor.plus(more), axes=tuple(axis.name for axis in more)) if more else x
+
+    def cut(self, x: Node, axis: str, start: Size | int, size: Size | int) -> Node:
+        """The part of `axis` that begins at `start` and has this size."""
+        count = size if isinstance(size, Size) else Size.of(size)
+        axes = tuple(Axis(name, count) if name == axis else Axis(name, old) for name, old in x.axes)
+        first = start if isinstance(start, Size) else Size.of(start)
+        return self.node("cut", (x,), TensorType(axes, x.dtype), axis=axis, start=first)
+
+    # ------------------------------------------------ sums and products
+
+    def total(self, x: Node, axes: Sequence[str]) -> Node:
+        """The sum along axes."""
+        return self.node("sum", (x,), x.tensor.without(axes).cast(arithmetic_type(x.dtype)), axes=tuple(axes)) if axes else x
+
+    def dot(self, nodes: Sequence[Node], over: Sequence[str]) -> Node:
+        """Products that line up by name, added up along `over`; each of these axes is in two of the nodes or more."""
+        for name in over:
+            if sum(node.tensor.has(name) for node in nodes) < 2:
+                raise ValueError(f"axis {name} is not in two of {[str(node.type) for node in nodes]}")
+        axes = tuple(axis for axis in union(nodes) if axis.name not in over)
+        return self.node("dot", nodes, TensorType(axes, product_type(node.dtype for node in nodes)), over=tuple(over))
+
+
+def union(nodes: Sequence[Node]) -> tuple[Axis, ...]:
+    """Every axis of the nodes once, in order of appearance."""
+    return tuple({axis.name: axis for node in reversed(nodes) for axis in reversed(node.axes)}.values())[::-1]

@@ -1,0 +1,81 @@
+"""The passes in their order, and running them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..graph import Graph
+from .base import Change, Mode, Pass
+
+LEVELS = (0, 1, 2)
+MODES: tuple[Mode, ...] = ("train", "infer")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One pass that ran: the graphs before and after it, what it did, and how long it took in seconds."""
+
+    done: Pass
+    before: Graph
+    after: Graph
+    changes: tuple[Change, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Optimised:
+    """A graph, what it became, and every pass on the way."""
+
+    source: Graph
+    graph: Graph
+    steps: tuple[Step, ...] = ()
+    level: int = 0
+    mode: Mode = "train"
+
+
+def unchanged(graph: Graph) -> Optimised:
+    """No pass at all."""
+    return Optimised(graph, graph)
+
+
+def passes(level: int = 2, mode: Mode = "train") -> tuple[Pass, ...]:
+    """The passes of a level in the order they run. 0: none. 1: those that keep every bit. 2: all."""
+    return tuple(one for one in _all() if one.level <= level and mode in one.modes)
+
+
+def _all() -> tuple[Pass, ...]:
+    return ()
+
+
+def optimise(
+    graph: Graph,
+    level: int = 2,
+    mode: Mode = "train",
+    *,
+    pipeline: Sequence[Pass] | None = None,
+    stop_after: str | None = None,
+    watch: Callable[[Step], None] | None = None,
+) -> Optimised:
+    """Run the passes of a level (or those of `pipeline`) on a graph. `watch` is told every step; `stop_after` names the last pass.
+
+    Raises ValueError for a level, mode or pass that does not exist.
+    """
+    chosen = passes(level, mode) if pipeline is None else tuple(pipeline)
+    if level not in LEVELS or mode not in MODES:
+        raise ValueError(f"there is no level {level} in mode {mode!r}")
+    if stop_after is not None and stop_after not in [one.name for one in chosen]:
+        raise ValueError(f"level {level} in mode {mode} has no pass {stop_after!r}; it has {', '.join(one.name for one in chosen)}")
+    steps: list[Step] = []
+    now = graph
+    for one in chosen:
+        start = time.perf_counter()
+        outcome = one.run(now, mode)
+        steps.append(Step(one, now, outcome.graph, outcome.changes, time.perf_counter() - start))
+        now = outcome.graph
+        if watch is not None:
+            watch(steps[-1])
+        if one.name == stop_after:
+            break
+    return Optimised(graph, now, tuple(steps), level, mode)

@@ -1,0 +1,131 @@
+"""Rebuilding a graph node by node. Replaced nodes keep their place in the text, their scope and their name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+from ..graph import Body, Builder, Graph, Node, topological
+from ..types import Axis, TensorType, TupleType
+from .making import Make
+
+Rule = Callable[[Make, Node], "Node | None"]
+"""Told a node of the old graph; gives what stands in its place, or None to keep it. `make.new(old)` is what an earlier node became."""
+
+
+def uses(graph: Graph) -> Counter[Node]:
+    """How often each node is read: by other nodes, as a result, or by a state. Nodes inside bodies count within their body."""
+    found: Counter[Node] = Counter()
+    for node in everything(graph):
+        found.update(node.inputs)
+        for body in bodies(node):
+            found.update([*body.yields, *body.carries])
+    found.update(output.node for output in graph.outputs)
+    found.update(node for _, node in graph.updates)
+    return found
+
+
+def bodies(node: Node) -> tuple[Body, ...]:
+    """The bodies a node carries among its options."""
+    return tuple(part for _, value in node.attrs for part in _parts(value) if isinstance(part, Body))
+
+
+def _parts(value: Any) -> tuple[Any, ...]:
+    """What a tuple holds; anything else alone."""
+    return cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
+
+
+def everything(graph: Graph) -> list[Node]:
+    """The nodes of a graph, each after its inputs, and those inside bodies before the node that carries them."""
+    found: list[Node] = []
+    _gather(graph.nodes, found)
+    return found
+
+
+def _gather(nodes: Iterable[Node], into: list[Node]) -> None:
+    for node in nodes:
+        for body in bodies(node):
+            _gather(topological([*body.params, *body.yields, *body.carries]), into)
+        into.append(node)
+
+
+def rewrite(graph: Graph, rule: Rule) -> Graph:
+    """The graph with `rule` applied to every node, inputs first, inside bodies too. The same graph where nothing changed.
+
+    A replacement has the axes, sizes and kind of number of what it replaces (ValueError otherwise). Equal nodes become one.
+    """
+    builder = Builder()
+    for node in everything(graph):
+        builder.adopt(node)
+    names = {axis.name for node in everything(graph) for axis in _all_axes(node)}
+    state = _Rewrite(rule, builder, names)
+    state.walk(graph.nodes)
+    outputs = tuple(replace(output, node=state.new[output.node]) for output in graph.outputs)
+    updates = tuple((slot, state.new[node]) for slot, node in graph.updates)
+    if all(a.node is b.node for a, b in zip(outputs, graph.outputs, strict=True)) and updates == graph.updates:
+        return graph
+    return replace(graph, outputs=outputs, updates=updates)
+
+
+def _all_axes(node: Node) -> tuple[Axis, ...]:
+    return tuple(axis for type in _items(node.type) for axis in type.axes)
+
+
+class _Rewrite:
+    """One walk over a graph and its bodies."""
+
+    def __init__(self, rule: Rule, builder: Builder, names: set[str]) -> None:
+        self.rule = rule
+        self.builder = builder
+        self.names = names
+        self.new: dict[Node, Node] = {}
+
+    def walk(self, nodes: Iterable[Node]) -> None:
+        for node in nodes:
+            if node not in self.new:
+                self.new[node] = self._one(node)
+
+    def _one(self, node: Node) -> Node:
+        make = Make(self.builder, node, self.names, self.new)
+        attrs = {key: self._option(value) for key, value in node.attrs}
+        found = self.rule(make, node)
+        if found is None:
+            return self._kept(node, attrs)
+        same_type(node, found)
+        return found
+
+    def _kept(self, node: Node, attrs: Mapping[str, Any]) -> Node:
+        inputs = tuple(self.new[source] for source in node.inputs)
+        if inputs == node.inputs and all(attrs[key] is value for key, value in node.attrs):
+            return self.builder.adopt(node)
+        return self.builder.make(node.op, inputs, node.type, attrs, node.span, node.scope, node.name)
+
+    def _option(self, value: Any) -> Any:
+        """A body, rewritten; every other option as it is."""
+        if isinstance(value, Body):
+            return self._body(value)
+        parts = _parts(value)
+        if not any(isinstance(part, Body) for part in parts):
+            return value
+        made = tuple(self._body(part) if isinstance(part, Body) else part for part in parts)
+        return value if all(a is b for a, b in zip(made, parts, strict=True)) else made
+
+    def _body(self, body: Body) -> Body:
+        for param in body.params:
+            self.new.setdefault(param, param)
+        self.walk(topological([*body.yields, *body.carries]))
+        yields, carries = (tuple(self.new[node] for node in part) for part in (body.yields, body.carries))
+        return body if yields == body.yields and carries == body.carries else Body(body.params, yields, carries)
+
+
+def same_type(old: Node, new: Node) -> None:
+    """ValueError unless both have the same axes, of the same sizes, in whatever order, and the same kind of number."""
+    left, right = ([(item.dtype, frozenset(item.axes)) for item in _items(node.type)] for node in (old, new))
+    if left != right:
+        raise ValueError(f"{old.op} of type {old.type} cannot be replaced by {new.op} of type {new.type}")
+
+
+def _items(type: TensorType | TupleType) -> tuple[TensorType, ...]:
+    return type.items if isinstance(type, TupleType) else (type,)
