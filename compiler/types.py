@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeGuard
 
 from .sizes import Size
 
@@ -81,3 +81,8 @@ def promote(*dtypes: DType) -> DType:
     order: tuple[DType, ...] = ("bool", "int", "wide", "float", "complex")
     ranks = [order.index(dtype) for dtype in dtypes]
     return order[max(ranks)] if ranks else "wide"
+
+
+def is_tuple(value: Any) -> TypeGuard[tuple[Any, ...]]:
+    """Whether an option of a node is a tuple, for type checkers as well."""
+    return isinstance(value, tuple)

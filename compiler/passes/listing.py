@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
-from typing import Any, cast
+from typing import Any
 
 from ..graph import Body, Graph, Node, topological
 from ..sizes import Size
+from ..types import is_tuple
 from .rewriting import bodies
 
 
@@ -65,7 +66,6 @@ def _is_silent(value: Any) -> bool:
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, tuple):
-        parts = cast("tuple[Any, ...]", value)
-        return " ".join(f"({_value(part)})" if isinstance(part, tuple) else _value(part) for part in parts)
+    if is_tuple(value):
+        return " ".join(f"({_value(part)})" if is_tuple(part) else _value(part) for part in value)
     return str(value) if isinstance(value, Size | Fraction | str) else repr(value)

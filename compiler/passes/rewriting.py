@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 from ..graph import Body, Builder, Graph, Node, topological
-from ..types import Axis, TensorType, TupleType
+from ..types import Axis, TensorType, TupleType, is_tuple
 from .making import Make
 
 Rule = Callable[[Make, Node], "Node | None"]
@@ -34,7 +34,7 @@ def bodies(node: Node) -> tuple[Body, ...]:
 
 def _parts(value: Any) -> tuple[Any, ...]:
     """What a tuple holds; anything else alone."""
-    return cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
+    return value if is_tuple(value) else (value,)
 
 
 def everything(graph: Graph) -> list[Node]:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ..graph import Node
-from ..types import TupleType
+from ..types import TupleType, is_tuple
 from .metrics import shorten
-from .words import MOST, is_tuple, plain_text
+from .words import MOST, plain_text
 
 _USUAL: Mapping[str, frozenset[str]] = {
     "stride": frozenset({"1"}),

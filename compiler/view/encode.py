@@ -12,8 +12,7 @@ from ...dsl.source import NOWHERE, Source, Span
 from ..graph import Body, Graph, Guard, Init, Node, Weight
 from ..sizes import Size
 from ..sizes.serial import to_plain
-from ..types import Axis, TensorType, TupleType
-from .words import is_tuple
+from ..types import Axis, TensorType, TupleType, is_tuple
 
 Json = Any
 _LONG = ("sources", "outputs", "guards", "weights", "nodes")

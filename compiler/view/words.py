@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, TypeGuard
+from typing import Any
 
 from ..graph import Node, Weight
 from ..sizes import Size
-from ..types import STAR, TensorType, TupleType
+from ..types import STAR, TensorType, TupleType, is_tuple
 from .metrics import shorten
 
 MOST = 40
@@ -36,10 +36,6 @@ def number_text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def is_tuple(value: Any) -> TypeGuard[tuple[Any, ...]]:
-    return isinstance(value, tuple)
 
 
 def plain_text(value: Any) -> str:
