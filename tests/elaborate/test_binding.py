@@ -12,7 +12,7 @@ import torch
 from golden_support import GOLDEN, Golden, golden_files
 
 import attn
-from attn.cli import _split, _value
+from attn.commands.shared import bound_value, split_bindings
 from attn.dsl.render import render_all
 
 BINDING = golden_files(GOLDEN / "binding")
@@ -26,8 +26,8 @@ def _line(case: Golden, word: str) -> str:
 
 
 def _bindings(case: Golden) -> dict[str, object]:
-    pairs = (part.partition("=") for part in _split(_line(case, "bind")))
-    return {name: _value(value) for name, _, value in pairs}
+    pairs = (part.partition("=") for part in split_bindings(_line(case, "bind")))
+    return {name: bound_value(value) for name, _, value in pairs}
 
 
 def _inputs(case: Golden) -> dict[str, torch.Tensor]:

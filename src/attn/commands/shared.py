@@ -1,0 +1,147 @@
+"""What commands share: options, reading a target, printing results and mistakes, writing files whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from ..compiler.program import Text
+from ..dsl.diagnostics import AttnError, Diagnostic
+
+CALL_CODES = frozenset(("E0046", "E0501", "E0502", "E0503"))
+"""Mistakes of the call: a file that is not there, a size that is not given."""
+MODULES_CALLED = frozenset(("E0040", "E0104", "E0514"))
+TEXT_OR_JSON = click.Choice(["text", "json"])
+
+
+def colored() -> bool:
+    return sys.stderr.isatty() and "NO_COLOR" not in os.environ
+
+
+def fail(diagnostics: tuple[Diagnostic, ...] | list[Diagnostic], format: str = "text") -> NoReturn:
+    """Print the diagnostics and leave with the code they mean."""
+    from ..dsl.render import as_json, render_all
+
+    if format == "json":
+        click.echo(json.dumps([as_json(diagnostic) for diagnostic in diagnostics], indent=2))
+    else:
+        click.echo(render_all(diagnostics, color=colored()), err=True)
+    called = all(d.code in CALL_CODES or (d.code in MODULES_CALLED and not d.span.text) for d in diagnostics if d.severity == "error")
+    sys.exit(2 if called else 1)
+
+
+def read_target(target: str) -> tuple[str | Text, str | None]:
+    """`FILE[:BLOCK]`; `-` is standard input."""
+    source, colon, block = target.rpartition(":")
+    if not colon or not block.isidentifier() or (len(source) == 1 and source.isalpha()):
+        source, block = target, ""
+    if source in ("-", "<stdin>"):
+        return stdin(), block or None
+    return source, block or None
+
+
+def stdin() -> Text:
+    from ..dsl.parser import decode
+
+    source, diagnostics = decode(sys.stdin.buffer.read(), "<stdin>")
+    if diagnostics:
+        raise AttnError(diagnostics)
+    return Text(source.text, source.name)
+
+
+def bound_value(text: str) -> Any:
+    """A bound value as written on the command line: a number, true, false, none, a list, or a word."""
+    words = {"true": True, "false": False, "none": None}
+    if text in words:
+        return words[text]
+    if text.startswith("[") and text.endswith("]"):
+        return [bound_value(part.strip()) for part in text[1:-1].split(",") if part.strip()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _bindings(context: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for value in values:
+        for part in split_bindings(value):
+            name, equals, text = part.partition("=")
+            if not equals or not name.strip() or not text.strip():
+                raise click.BadParameter(f"{part!r} is not NAME=VALUE, such as C=64", context, param)
+            found[name.strip()] = bound_value(text.strip())
+    return found
+
+
+def split_bindings(text: str) -> list[str]:
+    """At commas, but not at those inside a list."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += {"[": 1, "]": -1}.get(character, 0)
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part for part in parts if part.strip()]
+
+
+def bind_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--bind` and `--input`, for every command that takes a block."""
+    command = click.option(
+        "--bind",
+        "-b",
+        multiple=True,
+        callback=_bindings,
+        metavar="NAME=VALUE",
+        help="Size of an axis or value of a parameter; repeat, or part with commas.",
+    )(command)
+    return click.option("--input", "-i", "inputs", multiple=True, metavar="NAME", help="An optional tensor that will be passed.")(command)
+
+
+def level_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`-O0` to `-O2` and `--mode`, for every command that optimises."""
+    kind = click.Choice(["train", "infer"])
+    command = click.option("--mode", type=kind, default="train", help="infer: for use without training; weights are fixed.")(command)
+    return click.option(
+        "-O", "--level", "level", type=click.IntRange(0, 2), default=2, help="0 optimises nothing, 1 what keeps every bit, 2 all."
+    )(command)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise click.ClickException(f"cannot write {path}: {error.strerror}") from None
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+        os.chmod(name, mode)
+        os.replace(name, path)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        raise click.ClickException(f"cannot write {path}: {error.strerror}") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def emit(text: str, output: Path | None) -> None:
+    if output is None:
+        click.echo(text, nl=not text.endswith("\n"))
+    else:
+        write_whole(output, text)
+        click.echo(f"wrote {output}", err=True)
