@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .graph import Body, Graph, Node, topological
 from .ops import OPERATORS
-from .sizes import Size
+from .sizes import Size, minimum
 from .types import TensorType, TupleType
 
 BYTES: dict[str, int] = {"float": 4, "wide": 4, "int": 8, "bool": 1, "complex": 8}
@@ -53,10 +53,12 @@ def _nodes_cost(nodes: Iterable[Node]) -> tuple[Size, Size]:
 
 
 def node_flops(node: Node) -> Size:
-    """The operations of one node; of a scan, those of its body at every step."""
+    """The operations of one node; of a scan, those of its body at every step; of a choice, those of the cheaper way."""
     if node.op == "scan":
         length: Size = node["length"]
-        return _body_cost(node)[0] * length
+        return _body_cost(node["body"])[0] * length
+    if node.op == "choose":
+        return minimum(_body_cost(node["first"])[0], _body_cost(node["second"])[0])
     operator = OPERATORS.get(node.op)
     return operator.cost(node) if operator is not None else Size.of(0)
 
@@ -67,15 +69,16 @@ def node_bytes(node: Node) -> Size:
         return Size.of(0)
     if node.op == "scan":
         length: Size = node["length"]
-        return _body_cost(node)[1] * length
+        return _body_cost(node["body"])[1] * length
+    if node.op == "choose":
+        return minimum(_body_cost(node["first"])[1], _body_cost(node["second"])[1])
     total = _type_bytes(node.type)
     for source in dict.fromkeys(node.inputs):
         total = total + _type_bytes(source.type)
     return total
 
 
-def _body_cost(node: Node) -> tuple[Size, Size]:
-    body: Body = node["body"]
+def _body_cost(body: Body) -> tuple[Size, Size]:
     return _nodes_cost(topological([*body.yields, *body.carries]))
 
 

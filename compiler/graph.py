@@ -57,7 +57,8 @@ class Node:
 @dataclass(frozen=True, eq=False)
 class Body:
     """The inside of a `scan`. `params` are `param` nodes, in the order of the scan node's inputs after the step number
-    (params[0]: int [], the position): carries, then the tensors that lose the axis, then the whole ones."""
+    (params[0]: int [], the position): carries, then the tensors that lose the axis, then the whole ones.
+    Or one way of a `choose`: `params` are its inputs, `yields` the result, and there are no carries."""
 
     params: tuple[Node, ...]
     yields: tuple[Node, ...]

@@ -102,3 +102,7 @@ class Emitter(Protocol):
     def loop(self, node: Node) -> tuple[Value, ...]:
         """Emit a `scan` node: its body as a module of its own and the loop around it. Yields first, then the final carries."""
         ...
+
+    def choice(self, node: Node) -> Value:
+        """Emit a `choose` node: its bodies as modules of their own, and the comparison that picks one."""
+        ...

@@ -1,4 +1,4 @@
-"""`scan`: the body becomes a module of its own, and the loop around it a call of `runtime.scan`."""
+"""`scan` and `choose`: each body becomes a module of its own, run by `runtime.scan` or `runtime.either`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .writer import Writer
 
 
 class BodyWriter(Writer):
-    """Writes the inside of a scan. What it needs from outside beyond its parameters (sizes, weights) becomes a further input."""
+    """Writes the inside of a body. What it needs from outside beyond its parameters (sizes, weights) becomes a further input."""
 
     def __init__(self, parent: Writer) -> None:
         super().__init__(fx.Graph())
@@ -57,8 +57,8 @@ class BodyWriter(Writer):
     def float_dtype(self) -> Any:
         return super().float_dtype() if self.typist is not None else self._capture(self.parent.float_dtype())
 
-    def body_name(self, module: fx.GraphModule) -> str:
-        name = f"scan_{len(self.bodies) + 1}"
+    def body_name(self, module: fx.GraphModule, kind: str = "scan") -> str:
+        name = f"{kind}_{len(self.bodies) + 1}"
         self.bodies[name] = module
         return name
 
@@ -66,7 +66,7 @@ class BodyWriter(Writer):
         root = nn.Module()
         for name, body in self.bodies.items():
             root.add_module(name, body)
-        return fx.GraphModule(root, self.graph, "ScanBody")
+        return fx.GraphModule(root, self.graph, "Body")
 
 
 def write_loop(writer: Writer, node: Node) -> tuple[Value, ...]:
@@ -133,3 +133,34 @@ def _write_body(inner: BodyWriter, body: Body, values: list[Value]) -> list[Valu
     inner.graph.output((*[value.fx for value in yields], *carries))
     inner.finish()
     return yields
+
+
+# ---------------------------------------------------------------- choices
+
+
+def write_choice(writer: Writer, node: Node) -> Value:
+    """Emit a `choose` node: its two bodies, and the comparison that picks one when the module runs."""
+    values = [writer.tensor(source) for source in node.inputs]
+    bodies: tuple[Body, Body] = (node["first"], node["second"])
+    inner = [_write_way(writer, body, values, node) for body in bodies]
+    ways = [writer.get_attr(writer.body_name(one.module(), "choose")) for one in inner]
+    given = [(*[value.fx for value in values], *one.captured) for one in inner]
+    x = writer.call("runtime.either", writer.size(node["left"]), writer.size(node["right"]), *ways, *given)
+    return Value(x, node.tensor.names)
+
+
+def _write_way(writer: Writer, body: Body, values: list[Value], node: Node) -> BodyWriter:
+    """One of the two bodies, whose output has all axes of the node in its order."""
+    inner = BodyWriter(writer)
+    for i, (param, value) in enumerate(zip(body.params, values, strict=True)):
+        x = inner.parameter(param.name or f"x_{i}")
+        inner.seed(param, Value(x, value.axes))
+        inner.host = inner.host or x
+        if param.dtype == "float" and inner.typist is None:
+            inner.typist = x
+    for made in topological(body.yields):
+        inner.lower_node(made)
+    (result,) = body.yields
+    inner.graph.output(inner.full(inner.tensor(result), node.axes))
+    inner.finish()
+    return inner

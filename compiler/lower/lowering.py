@@ -42,12 +42,12 @@ class ModuleWriter(Writer):
         value: Value = self.once(("weight", slot), lambda: self.unflat(x, [[sizes[name] for name in group] for group in weight.groups]))
         return value
 
-    def body_name(self, module: fx.GraphModule) -> str:
+    def body_name(self, module: fx.GraphModule, kind: str = "scan") -> str:
         number = 1
-        while f"scan_{number}" in self.bodies or f"scan_{number}" in self._taken:
+        while f"{kind}_{number}" in self.bodies or f"{kind}_{number}" in self._taken:
             number += 1
-        self.bodies[f"scan_{number}"] = module
-        return f"scan_{number}"
+        self.bodies[f"{kind}_{number}"] = module
+        return f"{kind}_{number}"
 
     def first_float_weight(self) -> Any:
         """A weight that tells the module's float dtype and device, if it has one."""

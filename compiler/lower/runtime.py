@@ -77,6 +77,13 @@ def choose(condition: bool, then: Any, otherwise: Any) -> Any:
     return then if condition else otherwise
 
 
+def either(left: int, right: int, first: Callable[..., Tensor], second: Callable[..., Tensor], *given: Sequence[Any]) -> Tensor:
+    """`first` of the first of `given` where left <= right, else `second` of the other. An exported program has `first` alone."""
+    if torch.compiler.is_exporting() or left <= right:
+        return first(*given[0])
+    return second(*given[1])
+
+
 def store(state: Tensor, value: Tensor) -> None:
     """Write a state for the next call, without gradient and in the state's own dtype."""
     with torch.no_grad():

@@ -270,13 +270,18 @@ class Writer(ABC):
     def weight(self, slot: int) -> Value: ...
 
     @abstractmethod
-    def body_name(self, module: fx.GraphModule) -> str:
-        """Keep the body of a loop, and say under which attribute."""
+    def body_name(self, module: fx.GraphModule, kind: str = "scan") -> str:
+        """Keep the body of a loop, or a way of a choice, and say under which attribute."""
 
     def loop(self, node: Node) -> tuple[Value, ...]:
         from .loops import write_loop
 
         return write_loop(self, node)
+
+    def choice(self, node: Node) -> Value:
+        from .loops import write_choice
+
+        return write_choice(self, node)
 
 
 def _product(axes: Sequence[Axis]) -> Size:

@@ -1,11 +1,11 @@
-"""The nodes a program has without writing them: its inputs, weights and numbers, and the loop of `scan`."""
+"""The nodes a program has without writing them: its inputs, weights and numbers, the loop of `scan`, and a choice between two ways."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ..graph import Body, Node, topological
-from ..sizes import Size
+from ..sizes import Size, minimum
 from .base import OPERATORS, Lower, Operator, no_cost, register
 
 if TYPE_CHECKING:
@@ -57,11 +57,32 @@ def _scan_cost(node: Node) -> Size:
     return total * length
 
 
+def _choose(e: Emitter, node: Node) -> Value:
+    return e.choice(node)
+
+
+def _choose_cost(node: Node) -> Size:
+    """That of the cheaper way."""
+    ways: tuple[Body, Body] = (node["first"], node["second"])
+    totals: list[Size] = []
+    for way in ways:
+        total = Size.of(0)
+        for inner in topological(way.yields):
+            total = total + (OPERATORS[inner.op].cost(inner) if inner.op in OPERATORS else Size.of(0))
+        totals.append(total)
+    return minimum(*totals)
+
+
 _INPUT = "A tensor that the block takes. Options: name, order (its axes as declared), optional, absent (left out when compiled)."
 _SCAN = """A loop along an axis, with state that passes from step to step.
 
 Inputs: the carries before the first step, then the tensors that lose the axis, then those that stay whole. Options: axis, reverse,
 carries and sliced (how many of each), body, length (of the axis), number. Results: each yield with the axis added, then each final carry.
+"""
+_CHOOSE = """One of two ways to work out the same value, picked by sizes when the module runs: `first` where left <= right, else `second`.
+
+Options: left and right (whole numbers), first and second (bodies whose parameters are the inputs in order, with one result each). The
+optimiser makes it where the cheaper way depends on a size that is not bound; an exported program has the first way alone.
 """
 
 
@@ -77,4 +98,5 @@ register(
     _row("literal", "A list of numbers as a tensor. Option: value (nested tuples in the order of its axes).", _literal),
     _row("item", "One result of an operator that has several. Option: index.", _item),
     Operator("scan", "structure", _SCAN, lower=_scan, cost=_scan_cost),
+    Operator("choose", "structure", _CHOOSE, lower=_choose, cost=_choose_cost),
 )

@@ -197,6 +197,16 @@ def _scan(run: Run, node: Node, inputs: list[Named]) -> Value:
     return (*stacked, *carries)
 
 
+@rule("choose")
+def _choose(run: Run, node: Node, inputs: list[Named]) -> Value:
+    """The way that the sizes pick."""
+    left, right = (side.evaluate(run.sizes) for side in (node["left"], node["right"]))
+    body: Body = node["first"] if left <= right else node["second"]
+    (made,) = body.yields
+    known: dict[Node, Value] = dict(zip(body.params, inputs, strict=True))
+    return _as(run, node, _values(run, [made], known)[made])
+
+
 def _as(run: Run, node: Node, value: Value) -> Named:
     """A value with all axes of a node and its kind of number."""
     assert isinstance(value, Named)

@@ -100,9 +100,14 @@ def _attend(node: Node) -> str:
     return f"over={_names(node.options.get('keys') or node.options.get('over'))}"
 
 
+def _choose(node: Node) -> str:
+    """`first if 123 <= N`."""
+    return f"first if {plain_text(node['left'])} ≤ {plain_text(node['right'])}"
+
+
 _AXES: Mapping[str, Callable[[Node], str]] = {
     "linear": _linear, "conv": _conv, "conv_transpose": _conv, "attend": _attend,
-    "split": _split, "merge": _merge, "pick": _pick, "cut": _cut,
+    "split": _split, "merge": _merge, "pick": _pick, "cut": _cut, "choose": _choose,
 }  # fmt: skip
 
 

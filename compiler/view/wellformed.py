@@ -20,15 +20,24 @@ def _word(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def _body(value: Any) -> bool:
+    return isinstance(value, Body)
+
+
+def _size(value: Any) -> bool:
+    return isinstance(value, Size)
+
+
 _OPTIONS: Mapping[str, Mapping[str, Test]] = {
     "input": {"name": _word},
     "weight": {"slot": _whole},
     "scalar": {"value": lambda value: isinstance(value, int | float)},
-    "size": {"value": lambda value: isinstance(value, Size)},
+    "size": {"value": _size},
     "pos": {"axis": _word},
     "item": {"index": _whole},
     "rename": {},
-    "scan": {"body": lambda value: isinstance(value, Body), "axis": _word},
+    "scan": {"body": _body, "axis": _word},
+    "choose": {"first": _body, "second": _body, "left": _size, "right": _size},
 }
 _COUNTS: Mapping[str, int] = {"input": 0, "weight": 0, "scalar": 0, "size": 0, "pos": 0, "item": 1, "rename": 1, "param": 0}
 
@@ -51,6 +60,8 @@ def check_node(node: Node) -> None:
         raise ValueError(f"`{node.op}` has one result")
     if node.op == "scan":
         _check_scan(node)
+    if node.op == "choose":
+        _check_choice(node)
 
 
 def _check_scan(node: Node) -> None:
@@ -66,6 +77,17 @@ def _check_scan(node: Node) -> None:
         raise ValueError("the body of a scan gives a node with several results")
 
 
+def _check_choice(node: Node) -> None:
+    ways: tuple[Body, Body] = (node["first"], node["second"])
+    for body in ways:
+        if len(body.params) != len(node.inputs) or any(param.op != "param" for param in body.params):
+            raise ValueError("a way of a choice has another number of parameters than the choice has inputs")
+        if len(set(body.params)) != len(body.params) or len(body.yields) != 1 or body.carries:
+            raise ValueError("a way of a choice does not fit it")
+    if any(isinstance(part.type, TupleType) for part in (node, *(body.yields[0] for body in ways))):
+        raise ValueError("a choice has one result")
+
+
 def check_graph(graph: Graph, nodes: Sequence[Node]) -> None:
     """Slots, inputs and results that are there, each parameter of a body in one body only."""
     if any(node.op != "input" for node in graph.inputs) or len(set(graph.inputs)) != len(graph.inputs):
@@ -76,11 +98,16 @@ def check_graph(graph: Graph, nodes: Sequence[Node]) -> None:
     ends = [*(output.node for output in graph.outputs), *(node for _, node in graph.updates)]
     if any(isinstance(node.type, TupleType) for node in ends):
         raise ValueError("a result of a graph is one tensor")
-    params = [param for node in nodes if node.op == "scan" for param in node["body"].params]
+    params = [param for node in nodes for body in _bodies(node) for param in body.params]
     if len(set(params)) != len(params):
-        raise ValueError("two scans share a parameter")
+        raise ValueError("two bodies share a parameter")
     for weight in graph.weights:
         _check_weight(weight)
+
+
+def _bodies(node: Node) -> list[Body]:
+    names = {"scan": ("body",), "choose": ("first", "second")}.get(node.op, ())
+    return [node[name] for name in names]
 
 
 def _check_weight(weight: Weight) -> None:
