@@ -12,10 +12,10 @@ from collections import Counter
 from pathlib import Path
 
 import torch
-from agreement import Disagreement, Setting, compare
 from random_programs import LEAD, Text, program
 
 import attn
+from attn.compiler.verify import Disagreement, Setting, compare
 
 
 def outcome(made: Text, seed: int) -> tuple[str, str]:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from agreement import Disagreement, Setting, agree, compare, compiled, fitting, inputs_for, stored
 from mechanisms import test_mechanisms_a, test_mechanisms_b
 from operator_examples import Example, examples
 
@@ -22,6 +21,7 @@ from attn.compiler.reference import Refused, run
 from attn.compiler.reference.named import Named
 from attn.compiler.reference.rules import RULES
 from attn.compiler.sizes import Size
+from attn.compiler.verify import Disagreement, Setting, agree, compare, compiled, fitting, inputs_for, stored
 
 from .library_cases import CASES, DRAWS
 

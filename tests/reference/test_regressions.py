@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from agreement import Setting, compare
 
 import attn
+from attn.compiler.verify import Setting, compare
 
 QKV = "q: [*, N, d], k: [*, N, d], v: [*, N, e]"
 
