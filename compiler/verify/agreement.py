@@ -12,6 +12,7 @@ from ...dsl.diagnostics import AttnError
 from ..graph import Graph
 from ..lower.compiling import compile_program
 from ..lower.module import AttnModule
+from ..passes.base import Mode
 from ..program import BlockProgram, load
 from ..reference import Result, run
 from .differences import Answer, Difference, difference, missing, slopes_of, value_names
@@ -26,10 +27,10 @@ class Disagreement(AssertionError):
     """Two computations of one program do not say the same."""
 
 
-def compiled(program: Any, setting: Setting, **options: Any) -> AttnModule:
-    """The module in float64, with random weights and running statistics. `options` are those of `attn.compile`."""
+def compiled(program: Any, setting: Setting, level: int = 2, mode: Mode = "train") -> AttnModule:
+    """The module in float64, with random weights and running statistics."""
     block: BlockProgram = load(program)
-    made = compile_program(block, setting.bind, setting.given, **{"dtype": torch.float64, **options})
+    made = compile_program(block, setting.bind, setting.given, dtype=torch.float64, level=level, mode=mode)
     randomise(made, setting.seed)
     return made.train(setting.training)
 
@@ -72,16 +73,16 @@ def attempt(action: Callable[[], Any]) -> Any:
 
 def outputs(graph: Graph, result: Any) -> dict[str, Tensor]:
     """The results of a module by name."""
-    parts = result if isinstance(result, tuple) else (result,)
+    parts: tuple[Any, ...] = result if isinstance(result, tuple) else (result,)
     return dict(zip([output.name for output in graph.outputs], parts, strict=True))
 
 
 # ---------------------------------------------------------------- comparing
 
 
-def compare(program: Any, setting: Setting, sizes: Mapping[str, int], **options: Any) -> str:
+def compare(program: Any, setting: Setting, sizes: Mapping[str, int], level: int = 2, mode: Mode = "train") -> str:
     """Run both sides. `same`, or `refused` where both end with an error. Raises Disagreement."""
-    made = compiled(program, setting, **options)
+    made = compiled(program, setting, level, mode)
     inputs = inputs_for(made.attn_graph, sizes, setting)
     for x in inputs.values():
         x.requires_grad_(setting.gradients and (x.is_floating_point() or x.is_complex()))

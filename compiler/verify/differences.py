@@ -43,11 +43,13 @@ def slopes_of(results: Mapping[str, Tensor], leaves: Mapping[str, Tensor]) -> di
     names = [name for name, x in results.items() if x.requires_grad]
     if not names or not leaves:
         return {f"the gradient of {name}": torch.zeros_like(leaf) for name, leaf in leaves.items()}
-    found: Sequence[Tensor | None] = torch.autograd.grad(
-        [results[name] for name in names], [*leaves.values()], [seeds[name] for name in names], allow_unused=True
-    )
+    found = _gradients([results[name] for name in names], [*leaves.values()], [seeds[name] for name in names])
     pairs = zip(leaves.items(), found, strict=True)
     return {f"the gradient of {name}": torch.zeros_like(leaf) if slope is None else slope.detach() for (name, leaf), slope in pairs}
+
+
+def _gradients(results: Sequence[Tensor], leaves: Sequence[Tensor], seeds: Sequence[Tensor]) -> Sequence[Tensor | None]:
+    return torch.autograd.grad(results, leaves, seeds, allow_unused=True)
 
 
 # ---------------------------------------------------------------- comparing
