@@ -15,6 +15,7 @@ from ..lower.module import AttnModule
 from ..passes.base import Mode
 from ..program import BlockProgram, load
 from ..reference import Result, run
+from ..types import is_tuple
 from .differences import Answer, Difference, difference, missing, slopes_of, value_names
 from .rounding import Rounding
 from .settings import Setting, inputs_for
@@ -73,7 +74,7 @@ def attempt(action: Callable[[], Any]) -> Any:
 
 def outputs(graph: Graph, result: Any) -> dict[str, Tensor]:
     """The results of a module by name."""
-    parts: tuple[Any, ...] = result if isinstance(result, tuple) else (result,)
+    parts = result if is_tuple(result) else (result,)
     return dict(zip([output.name for output in graph.outputs], parts, strict=True))
 
 
