@@ -107,12 +107,12 @@ def bind_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--input", "-i", "inputs", multiple=True, metavar="NAME", help="An optional tensor that will be passed.")(command)
 
 
-def level_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`-O0` to `-O2` and `--mode`, for every command that optimises."""
+def level_options(command: Callable[..., Any], level: int = 2) -> Callable[..., Any]:
+    """`-O0` to `-O2` and `--mode`, for every command that optimises; `level` is the usual one."""
     kind = click.Choice(["train", "infer"])
     command = click.option("--mode", type=kind, default="train", help="infer: for use without training; weights are fixed.")(command)
     return click.option(
-        "-O", "--level", "level", type=click.IntRange(0, 2), default=2, help="0 optimises nothing, 1 what keeps every bit, 2 all."
+        "-O", "--level", "level", type=click.IntRange(0, 2), default=level, show_default=True, help="0 optimises nothing, 1 what keeps every bit, 2 all."
     )(command)
 
 
