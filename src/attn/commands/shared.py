@@ -111,9 +111,8 @@ def level_options(command: Callable[..., Any], level: int = 2) -> Callable[..., 
     """`-O0` to `-O2` and `--mode`, for every command that optimises; `level` is the usual one."""
     kind = click.Choice(["train", "infer"])
     command = click.option("--mode", type=kind, default="train", help="infer: for use without training; weights are fixed.")(command)
-    return click.option(
-        "-O", "--level", "level", type=click.IntRange(0, 2), default=level, show_default=True, help="0 optimises nothing, 1 what keeps every bit, 2 all."
-    )(command)
+    help = "0 optimises nothing, 1 what keeps every bit, 2 all."
+    return click.option("-O", "--level", type=click.IntRange(0, 2), default=level, show_default=True, help=help)(command)
 
 
 def write_whole(path: Path, text: str) -> None:
