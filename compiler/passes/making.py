@@ -9,7 +9,7 @@ from ..graph import Builder, Node
 from ..ops.broadcast import arithmetic_type, floating_type
 from ..ops.products import product_type
 from ..sizes import Size
-from ..types import Axis, DType, TensorType, TupleType
+from ..types import Axis, DType, TensorType, TupleType, promote
 
 
 class Make:
@@ -80,6 +80,27 @@ class Make:
         axes = tuple(Axis(name, count) if name == axis else Axis(name, old) for name, old in x.axes)
         first = start if isinstance(start, Size) else Size.of(start)
         return self.node("cut", (x,), TensorType(axes, x.dtype), axis=axis, start=first)
+
+    def pick(self, x: Node, axis: str, index: int) -> Node:
+        """One position of `axis`, which is gone after."""
+        return self.node("pick", (x,), x.tensor.without((axis,)), axis=axis, index=Size.of(index))
+
+    def gather(self, x: Node, axis: str, places: Sequence[int]) -> Node:
+        """These positions of `axis`, none of them negative."""
+        index = self.node("literal", (), TensorType((Axis(axis, Size.of(len(places))),), "int"), value=tuple(places))
+        axes = tuple(Axis(name, Size.of(len(places)) if name == axis else size) for name, size in x.axes)
+        return self.node("gather", (x, index), TensorType(axes, x.dtype), axis=axis)
+
+    def concat(self, nodes: Sequence[Node], axis: str) -> Node:
+        """Tensors with all the same axes, end to end along `axis`."""
+        total = sum((node.tensor.size(axis) for node in nodes), Size.of(0))
+        axes = tuple(Axis(name, total if name == axis else size) for name, size in union(nodes))
+        return self.node("concat", nodes, TensorType(axes, promote(*(node.dtype for node in nodes))), axis=axis)
+
+    def full(self, value: int | float | bool, axes: Sequence[Axis]) -> Node:
+        """A number at every place: int, bool, or wide for a float."""
+        number = self.scalar(value)
+        return self.node("full", (number,), TensorType(tuple(axes), number.dtype)) if axes else number
 
     # ------------------------------------------------ sums and products
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..graph import Graph
 from .base import Change, Mode, Pass
+from .dead_slices import DeadSlices
 
 LEVELS = (0, 1, 2)
 MODES: tuple[Mode, ...] = ("train", "infer")
@@ -46,7 +47,7 @@ def passes(level: int = 2, mode: Mode = "train") -> tuple[Pass, ...]:
 
 
 def _all() -> tuple[Pass, ...]:
-    return ()
+    return (DeadSlices(),)
 
 
 def optimise(
