@@ -17,7 +17,7 @@ from .slices.bits import countable, full, outside, positions
 from .slices.demand import Demand, Kept
 from .slices.facts import NO_FACTS, WeightFacts
 from .slices.rebuild import Rebuild, nothing_of
-from .slices.zeros import Zeros
+from .slices.zeros import Zeros, weight_of
 
 NOMINAL = 64
 """What a size that only the caller's tensors tell counts as, when work is compared."""
@@ -83,7 +83,7 @@ def _tied(before: Graph, after: Graph, rebuild: Rebuild) -> Graph | None:
 
 
 def _trained(graph: Graph) -> list[Node]:
-    return [node for node in graph.nodes if node.op == "weight" and graph.weights[node["slot"]].kind == "param"]
+    return [node for node in graph.nodes if node.op == "weight" and weight_of(graph, node).kind == "param"]
 
 
 # ---------------------------------------------------------------- telling
@@ -124,7 +124,7 @@ def _sentence(graph: Graph, name: str, count: int, gone: int, nodes: list[Node])
 
 
 def _called(graph: Graph, node: Node) -> str:
-    name: str = graph.weights[node["slot"]].path if node.op == "weight" else node["name"]
+    name: str = weight_of(graph, node).path if node.op == "weight" else node["name"]
     return name
 
 

@@ -95,7 +95,8 @@ class Make:
         """Tensors with all the same axes, end to end along `axis`."""
         total = sum((node.tensor.size(axis) for node in nodes), Size.of(0))
         axes = tuple(Axis(name, total if name == axis else size) for name, size in union(nodes))
-        return self.node("concat", nodes, TensorType(axes, promote(*(node.dtype for node in nodes))), axis=axis)
+        kinds: list[DType] = [node.dtype for node in nodes]
+        return self.node("concat", nodes, TensorType(axes, promote(*kinds)), axis=axis)
 
     def full(self, value: int | float | bool, axes: Sequence[Axis]) -> Node:
         """A number at every place: int, bool, or wide for a float."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from agreement import Setting, fitting, inputs_for
 
 import attn
 from attn.compiler.graph import Graph
@@ -16,6 +15,7 @@ from attn.compiler.passes.base import Mode
 from attn.compiler.passes.dead_slices import DeadSlices
 from attn.compiler.passes.pipeline import optimise
 from attn.compiler.reference import evaluate
+from attn.compiler.verify import Setting, fitting, inputs_for
 
 from .dead_programs import PROGRAMS, UNTOUCHED
 

@@ -69,7 +69,8 @@ class Constants:
 
     def _table(self, node: Node) -> Table | None:
         if node.op == "weight":
-            return _stored(self.weights[node["slot"]])
+            slot: int = node["slot"]
+            return _stored(self.weights[slot])
         axes = _axes(node)
         if axes is None:
             return None
@@ -101,8 +102,6 @@ def _applied(node: Node, axes: tuple[tuple[str, int], ...], tables: Sequence[Tab
         names = dict(node["pairs"])
         return Table(tuple((names.get(name, name), count) for name, count in tables[0].axes), tables[0].values)
     function = _FUNCTIONS.get(node.op)
-    if node.op in ("expand", "full", "float32", "float", "detach"):
-        function = lambda value: value  # noqa: E731
     if function is None:
         return None
     rows = [_spread(table, axes) for table in tables]
@@ -261,10 +260,31 @@ def _truncated(value: Fraction) -> int:
     return math.trunc(value)
 
 
+def _same(value: Number) -> Number:
+    return value
+
+
+def _div(a: Fraction, b: Fraction) -> Fraction:
+    return a / b
+
+
+def _floordiv(a: Fraction, b: Fraction) -> int:
+    return a // b
+
+
+def _relu(a: Fraction) -> Fraction:
+    return max(a, Fraction(0))
+
+
+def _square(a: Fraction) -> Fraction:
+    return a * a
+
+
 _FUNCTIONS: dict[str, Callable[..., Number]] = {
     **{name: _known(getattr(operator, name)) for name in ("add", "sub", "eq", "ne", "lt", "le", "gt", "ge", "neg")},
-    "div": _known(operator.truediv), "floordiv": _known(operator.floordiv), "mod": _known(operator.mod),
+    **dict.fromkeys(("expand", "full", "float32", "float", "detach"), _same),
+    "div": _known(_div), "floordiv": _known(_floordiv), "mod": _known(operator.mod),
     "abs": _known(abs), "floor": _known(math.floor), "ceil": _known(math.ceil), "int": _known(_truncated), "bool": _known(bool),
-    "maximum": _known(max), "minimum": _known(min), "not": _known(operator.not_), "relu": _known(lambda value: max(value, 0)),
-    "square": _known(lambda value: value * value), "mul": _mul, "and": _and, "or": _or, "where": _where,
+    "maximum": _known(max), "minimum": _known(min), "not": _known(operator.not_), "relu": _known(_relu),
+    "square": _known(_square), "mul": _mul, "and": _and, "or": _or, "where": _where,
 }  # fmt: skip

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 
-from ...graph import Graph, Node
+from ...graph import Graph, Node, Weight
 from ...types import TensorType
 from .bits import countable, full, length, parts, reversed_bits, spread, those
 from .constants import Constants, is_true, is_zero
@@ -74,8 +74,14 @@ class Zeros:
         return NOTHING if rule is None or not isinstance(node.type, TensorType) else _tidy(node, rule(self, node))
 
     def _facts(self, node: Node) -> dict[str, int]:
-        weight = self.graph.weights[node["slot"]]
+        weight = weight_of(self.graph, node)
         return {weight.axes[one.axis].name: those(one.positions) for one in self._told.get(weight.path, ())}
+
+
+def weight_of(graph: Graph, node: Node) -> Weight:
+    """The weight that a `weight` node stands for."""
+    slot: int = node["slot"]
+    return graph.weights[slot]
 
 
 def _is_leaf(node: Node) -> bool:
@@ -251,7 +257,8 @@ def _product(zeros: Zeros, node: Node, names: Mapping[str, str], over: tuple[str
 
 def _attend(zeros: Zeros, node: Node) -> Zero:
     """A weighted mean of nothing but zeros, or of nothing."""
-    value = node.inputs[2 * node["terms"]]
+    terms: int = node["terms"]
+    value = node.inputs[2 * terms]
     axes = dict(zeros.found[value].axes)
     mask = extra(node, "where")
     if mask is None:
