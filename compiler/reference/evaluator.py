@@ -14,7 +14,7 @@ from ..sizes import Size
 from ..types import STAR, TensorType, TupleType
 from . import moving, norms, numbers, reducing, resizing, sliding, sums, weighting
 from .named import KINDS, Named, filled
-from .rules import RULES, Run, Value, Watch, rule
+from .rules import RULES, Run, Touch, Value, Watch, rule
 
 FAMILIES = (moving, norms, numbers, reducing, resizing, sliding, sums, weighting)
 """Their import fills the table of rules."""
@@ -40,13 +40,19 @@ def evaluate(graph: Graph, inputs: Mapping[str, Tensor], weights: Mapping[str, T
 
 
 def run(
-    graph: Graph, inputs: Mapping[str, Tensor], weights: Mapping[str, Tensor], training: bool = False, watch: Watch | None = None
+    graph: Graph,
+    inputs: Mapping[str, Tensor],
+    weights: Mapping[str, Tensor],
+    training: bool = False,
+    watch: Watch | None = None,
+    touch: Touch | None = None,
 ) -> Result:
-    """As `evaluate`, with the states after the run. `watch` is told every value, those of a loop's steps too."""
+    """As `evaluate`, with the states after the run. `watch` is told every value, those of a loop's steps too; what `touch` makes of a value
+    stands for it (the experiment of how much rounding matters)."""
     present = [node for node in graph.inputs if not node.options.get("absent", False)]
     lead = _leading(present, inputs)
     named = {node: _entered(node, inputs[node["name"]], lead) for node in present}
-    state = Run(_solved(named), graph.weights, {**_constants(graph.weights), **weights}, training, watch)
+    state = Run(_solved(named), graph.weights, {**_constants(graph.weights), **weights}, training, watch, touch)
     for node, value in named.items():
         _check(state, node.tensor, value)
     for guard in graph.guards:
@@ -162,6 +168,8 @@ def _values(state: Run, roots: Iterable[Node], known: dict[Node, Value]) -> dict
             raise ValueError(f"there is no rule for {node.op}")
         sources = [known[source] for source in node.inputs]
         found = RULES[node.op](state, node, [source for source in sources if isinstance(source, Named)])
+        if state.touch is not None:
+            found = _touched(state.touch, node, found)
         types = node.type.items if isinstance(node.type, TupleType) else (node.type,)
         for type, value in zip(types, found if isinstance(found, tuple) else (found,), strict=True):
             _check(state, type, value)
@@ -169,6 +177,10 @@ def _values(state: Run, roots: Iterable[Node], known: dict[Node, Value]) -> dict
                 state.watch(node, value)
         known[node] = found
     return known
+
+
+def _touched(touch: Touch, node: Node, found: Value) -> Value:
+    return tuple(touch(node, value) for value in found) if isinstance(found, tuple) else touch(node, found)
 
 
 def _check(state: Run, type: TensorType, value: Named) -> None:

@@ -18,17 +18,20 @@ class Refused(ValueError):
 
 
 Watch = Callable[[Node, Named], None]
+Touch = Callable[[Node, Named], Named]
 
 
 @dataclass(frozen=True)
 class Run:
-    """What holds for a whole evaluation: the size of every symbol, stored tensors by path, whether it is training, and who looks on."""
+    """What holds for a whole evaluation: the size of every symbol, stored tensors by path, whether it is training, who looks on, and who
+    changes values on the way."""
 
     sizes: Mapping[str, int]
     slots: tuple[Weight, ...]
     weights: Mapping[str, Tensor]
     training: bool
     watch: Watch | None
+    touch: Touch | None = None
 
     def size(self, size: Size) -> int:
         """A size as a number. ValueError where it is not whole."""

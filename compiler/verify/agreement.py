@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...dsl.diagnostics import AttnError
-from ..graph import Graph
+from ..graph import Graph, Weight
 from ..lower.compiling import compile_program
 from ..lower.module import AttnModule
 from ..passes.base import Mode
@@ -52,11 +52,15 @@ def stored(made: AttnModule) -> dict[str, Tensor]:
     held: dict[str, Tensor] = {**dict(made.named_parameters()), **dict(made.named_buffers())}
     found: dict[str, Tensor] = {}
     for weight in made.attn_graph.weights:
-        fixed = weight.init.node is not None or weight.init.kind in ("zeros", "ones", "constant", "list")
-        if weight.kind != "const" or not fixed:
+        if not is_derived(weight):
             value = wide(held[weight.path].detach()).clone()
             found[weight.path] = value.requires_grad_(weight.kind == "param" and (value.is_floating_point() or value.is_complex()))
     return found
+
+
+def is_derived(weight: Weight) -> bool:
+    """Whether a weight is a constant that follows from the program's text."""
+    return weight.kind == "const" and (weight.init.node is not None or weight.init.kind in ("zeros", "ones", "constant", "list"))
 
 
 def wide(x: Tensor) -> Tensor:

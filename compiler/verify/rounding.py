@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
+from math import prod, sqrt
 
 import torch
 
@@ -11,10 +11,10 @@ from ..graph import Node
 from ..reference.named import Named
 from ..types import TupleType
 
-STEPS = 64
+STEPS = 8
 """Units in the last place that one number may be off by: functions of PyTorch are exact to a few, and errors pass through a handful of
 operations that each keep or double them."""
-SLOPES = 64
+SLOPES = 8
 """A gradient goes through the formulas twice, and adds up along what the results do not."""
 UNKNOWN = 8
 """The length of an axis whose size is not said, where only the order of magnitude counts."""
@@ -24,13 +24,13 @@ UNKNOWN = 8
 class Rounding:
     """Gathers how long the sums of a program are, and how large its numbers: a watcher of the reference."""
 
-    length: int = 0
+    length: float = 0.0
     largest: float = 1.0
 
     def watch(self, node: Node, value: Named) -> None:
         sizes: dict[str, int] = dict(value.sizes)
         kept = prod(sizes.values())
-        self.length += max(prod(_all_sizes(node, sizes).values()) // max(kept, 1), 1)
+        self.length += sqrt(max(prod(_all_sizes(node, sizes).values()) // max(kept, 1), 1))
         if value.data.is_floating_point() or value.data.is_complex():
             finite = value.data.detach().abs()
             finite = finite[finite.isfinite()]
