@@ -117,7 +117,7 @@ class Bench:
         load(made, self.weights, through_file=self.setting.seed % 2 == 0)
         made.train(self.training)
         inputs = self._leaves(dtype)
-        torch.manual_seed(self.setting.seed)
+        torch.manual_seed(self.setting.seed)  # pyright: ignore[reportUnknownMemberType]
         result = attempt(lambda: made(**inputs))
         if isinstance(result, Exception):
             return Told(None, result)

@@ -19,7 +19,7 @@ from ..types import STAR, TensorType, TupleType
 from .bench import Bench, Workshop
 from .report import Reduced
 from .settings import Setting, present, symbols
-from .steps import step, structure
+from .steps import interpreted, step, structure
 
 TRIES = 600
 """How many candidates are looked at."""
@@ -54,7 +54,9 @@ def reduced(graph: Graph, done: Pass, setting: Setting, mode: Mode, dtype: torch
     """The smallest program found on which `done` goes wrong under this setting; None where it goes wrong nowhere."""
     shows = _Showing(done, mode, dtype)
     if not shows(graph, setting):
-        return None
+        shows.deep = True
+        if not shows(graph, setting):
+            return None
     search = _Search(shows, graph, setting)
     _one_result(search)
     _inner_result(search)
@@ -73,12 +75,13 @@ def _told(search: _Search) -> Reduced:
 
 
 class _Showing:
-    """Runs the pass and compares: through the reference, and compiled where that agrees."""
+    """Runs the pass and compares: through the reference; and compiled (`deep`), where the reference sees nothing in the whole program."""
 
     def __init__(self, done: Pass, mode: Mode, dtype: torch.dtype) -> None:
         self.done = done
         self.mode: Mode = mode
         self.dtype = dtype
+        self.deep = False
 
     def __call__(self, graph: Graph, setting: Setting) -> str:
         try:
@@ -94,9 +97,8 @@ class _Showing:
         if after is graph:
             return ""
         bench = Bench(Workshop(graph, self.mode, self.dtype), setting)
-        if bench.reference(graph).answer is None and bench.module(graph, self.dtype).answer is None:
-            return ""
-        return next((part.difference.text for part in step(bench, graph, graph, after, self.done.exact) if part.difference is not None), "")
+        parts = step(bench, graph, graph, after, self.done.exact) if self.deep else iter((interpreted(bench, graph, after),))
+        return next((part.difference.text for part in parts if part.difference is not None), "")
 
 
 # ---------------------------------------------------------------- from the top
