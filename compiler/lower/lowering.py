@@ -15,6 +15,7 @@ from .emitter import Value
 from .entry import Entry, unknown_size
 from .module import AttnModule, Lowered
 from .names import field_names
+from .prepared import above, prepares, write_prepared
 from .targets import function
 from .weights import make_weights
 from .writer import Missing, Writer
@@ -63,16 +64,18 @@ class ModuleWriter(Writer):
         self.effect(function("runtime.store"), self.get_attr(weight.path), x)
 
 
-def write(graph: Graph, taken: Iterable[str] = (), dtype: torch.dtype | None = None) -> Lowered:
+def write(graph: Graph, taken: Iterable[str] = (), dtype: torch.dtype | None = None, prepare: bool = False) -> Lowered:
     """The fx graph of a typed graph, and the bodies of its loops.
 
     `dtype` fixes the working type; without, the inputs and weights tell it. Bodies get attribute names that are not `taken`.
+    With `prepare`, values of weights alone are worked out once and kept, in a body of their own.
     """
     writer = ModuleWriter(graph, taken, dtype)
     entry = Entry(writer, graph)
     try:
         entry.begin(writer.first_float_weight())
-        for node in graph.nodes:
+        done = write_prepared(writer, graph) if prepare else ()
+        for node in above(graph, done) if done else graph.nodes:
             if node.op != "input":
                 writer.lower_node(node)
         results = [entry.finish(output) for output in graph.outputs]
@@ -116,8 +119,10 @@ def lower(
     dtype = dtype or torch.get_default_dtype()
     module = AttnModule(graph, variant, program, optimiser)
     make_weights(module, graph.weights, dtype, torch.device(device) if device is not None else None)
-    module.install(write(module.optimised.graph, dtype=fixed))
+    module.install(write(module.optimised.graph, dtype=fixed, prepare=prepares(module.optimised)))
     module.reset_parameters()
+    if module.optimised.mode == "infer":
+        module.requires_grad_(False)
     module.train()
     return module
 

@@ -21,6 +21,7 @@ from .failures import PointingCall
 from .init import assign, fill
 from .names import identifiers
 from .printer import forward_source
+from .runtime_prepared import forget
 from .weights import recut, stored
 
 
@@ -87,13 +88,14 @@ class AttnModule(fx.GraphModule):
             fill(target, weight.init.kind, plain(weight.init.values))
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
-        """Constants are worked out again in a new dtype, so that `.double()` has all their digits."""
+        """Constants are worked out again in a new dtype, so that `.double()` has all their digits; what is prepared, at the next call."""
         constants = [weight for weight in self.attn_graph.weights if weight.kind == "const"]
         before = {weight.path: stored(self, weight.path).dtype for weight in constants}
         cast(Any, super())._apply(fn, recurse)
         for weight in constants:
             if stored(self, weight.path).dtype != before[weight.path]:
                 self._start(weight)
+        self.refresh()
         return self
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
@@ -106,6 +108,13 @@ class AttnModule(fx.GraphModule):
             if isinstance(given, Tensor):
                 state_dict[prefix + weight.path] = recut(given, stored(self, weight.path))
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)  # pyright: ignore[reportUnknownMemberType]
+
+    def refresh(self) -> None:
+        """Work out again, at the next call, what a module for inference prepares from its weights.
+
+        Needed only after a write that PyTorch does not count, which is one through `weight.data` or `weight.detach().numpy()`.
+        """
+        forget(self)
 
     # ------------------------------------------------ optional inputs
 
@@ -126,12 +135,15 @@ class AttnModule(fx.GraphModule):
             if self.variant is None:
                 raise self._no_variant(present)
             from .lowering import write
+            from .prepared import prepares
 
             other = AttnModule(self.variant(present), program=self.program, optimiser=self.optimiser)
             self._check_weights(other.attn_graph, present)
             for name in ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"):
                 other.__dict__[name] = self.__dict__[name]
-            other.install(write(other.optimised.graph, [*self._modules, *self._parameters, *self._buffers]))
+            taken = [*self._modules, *self._parameters, *self._buffers]
+            other.install(write(other.optimised.graph, taken, prepare=prepares(other.optimised)))
+            other.train(self.training)
             self._variants[present] = other
         found = self._variants[present]
         found.training = self.training
@@ -195,8 +207,11 @@ class AttnModule(fx.GraphModule):
 
     @property
     def code(self) -> str:
-        """The forward as Python: one line per operation, the axes of each result beside it."""
-        return forward_source(self.graph, runtime="runtime.")
+        """The forward as Python: one line per operation, the axes of each result beside it. What it prepares stands below."""
+        used = {str(node.target) for node in self.graph.nodes if node.op == "get_attr"}
+        bodies = [(name, child) for name, child in self.named_children() if name in used and isinstance(child, fx.GraphModule)]
+        prepared = [forward_source(child.graph, "runtime.", name) for name, child in bodies if name.startswith("prepared_")]
+        return "\n\n".join([forward_source(self.graph, "runtime."), *prepared])
 
     def __repr__(self) -> str:
         graph = self.attn_graph

@@ -206,8 +206,8 @@ def _comment(node: fx.Node) -> str:
     return "  # [" + ", ".join(re.sub(r"[^\w'*.]", "_", axis) for axis in axes) + "]"
 
 
-def forward_source(graph: fx.Graph, runtime: str = "") -> str:
-    """A graph as `def forward`."""
+def forward_source(graph: fx.Graph, runtime: str = "", name: str = "forward") -> str:
+    """A graph as `def forward`, or as a method of another name."""
     printer = Printer(graph, runtime)
     body = "".join(f"    {line}\n" for line in printer.lines())
-    return f"def forward({', '.join(['self', *printer.arguments()])}):\n{body}"
+    return f"def {name}({', '.join(['self', *printer.arguments()])}):\n{body}"

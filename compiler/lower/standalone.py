@@ -15,6 +15,7 @@ from .lowering import lower, write_formula
 from .module import AttnModule, Lowered, plain
 from .names import identifier, identifiers
 from .printer import Printer, literal
+from .runtime_prepared import forget
 from .sources import Sources, literal_of
 from .targets import function
 from .weights import add_weight, stored, stored_shape, tensor_dtype
@@ -38,6 +39,18 @@ class InputError(ValueError):
         super().__init__(f"error[{code}]: {title}\\n --> {where}" + (f"\\n  = help: {help}" if help else ""))
 '''
 
+_ALWAYS_EVAL = '''\
+    def train(self, mode: bool = True) -> nn.Module:
+        """Made for inference: it always works as after `.eval()`."""
+        return super().train(False)
+'''
+
+_REFRESH = '''\
+    def refresh(self) -> None:
+        """Work out again, at the next call, what is prepared from the weights: needed after a write through `weight.data`."""
+        forget(self)
+'''
+
 
 def standalone(program: AttnModule | Graph, optimiser: Callable[[Graph], Optimised] = unchanged) -> str:
     """The text of a file with one class: the same operations, weights, initial values and checks as the compiled module.
@@ -56,7 +69,7 @@ class _Writer:
         self.name = _class_name(self.graph.name)
 
     def text(self) -> str:
-        methods = [self._init(), self._reset(), *self._forward()]
+        methods = [self._init(), self._reset(), *self._for_inference(), *self._forward()]
         body = "\n".join(methods)
         made = f"class {self.name}(nn.Module):\n{_indent(_docstring(self._about()))}\n\n{body}"
         functions = self.sources.text()
@@ -88,6 +101,8 @@ class _Writer:
             empty = f"torch.empty({stored_shape(weight)!r}, dtype=tensor_dtype({weight.dtype!r}, dtype), device=device)"
             lines.append(f"add_weight(self, {weight.path!r}, {empty}, {weight.kind!r})  # {_axes(weight)}")
         lines.append("self.reset_parameters()")
+        if self.module.optimised.mode == "infer":
+            lines += ["self.requires_grad_(False)", "self.train()"]
         head = f"    def __init__(self, dtype: torch.dtype = {dtype}, device: torch.device | str | None = None) -> None:\n"
         return head + "".join(f"        {line}\n" for line in lines)
 
@@ -109,11 +124,21 @@ class _Writer:
             lines.append(f"assign({target}, self.{name}())")
         return "\n".join(["    def reset_parameters(self) -> None:\n" + "".join(f"        {line}\n" for line in lines), *formulas])
 
+    def _for_inference(self) -> Iterator[str]:
+        """What a module for inference has besides."""
+        if self.module.optimised.mode == "infer":
+            yield _ALWAYS_EVAL
+        if any(name.startswith("prepared_") for name, _ in self._bodies()):
+            self.sources.add([forget])
+            yield _REFRESH
+
     # ------------------------------------------------ forward
 
+    def _bodies(self) -> list[tuple[str, fx.GraphModule]]:
+        return [(name, child) for name, child in self.module.named_children() if isinstance(child, fx.GraphModule)]
+
     def _forward(self) -> Iterator[str]:
-        bodies = {name: child for name, child in self.module.named_children() if isinstance(child, fx.GraphModule)}
-        yield from self._methods(Lowered(self.module.graph, bodies), "forward", self._refusals())
+        yield from self._methods(Lowered(self.module.graph, dict(self._bodies())), "forward", self._refusals())
 
     def _refusals(self) -> list[str]:
         """Optional inputs that this file was made without."""

@@ -1,0 +1,109 @@
+"""What a module for inference works out from its weights once, and keeps until one of them is another or has been written to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.optim.optimizer as optimizers
+from torch import Tensor, nn
+
+PLACE = "prepared values"
+"""Where a module keeps them: a name that no attribute and no weight can have."""
+
+
+class Kept:
+    """What was prepared, by the name of its body, and what the weights were then. A copy of it is empty: the copy has weights of its own."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, tuple[Any, ...]] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Kept, ()
+
+
+def prepared(body: Callable[..., tuple[Tensor, ...]], *weights: Any) -> tuple[Tensor, ...]:
+    """What `body` makes of the weights: worked out when they are another tensor, other memory or written to since, and else kept.
+
+    Kept are plain values without gradient. Where a weight takes part in gradients, while tracing, or inside a function transform,
+    `body` is simply called.
+    """
+    if torch.compiler.is_compiling() or torch.jit.is_tracing() or (torch.is_grad_enabled() and any(takes_gradient(x) for x in weights)):
+        return body(*weights)
+    keeper = getattr(body, "__self__", body)
+    kept: Kept = keeper.__dict__.get(PLACE) or keeper.__dict__.setdefault(PLACE, Kept())
+    name: str = getattr(body, "__name__", "")
+    record = kept.records.get(name)
+    if record is not None and still_holds(record, weights):
+        return record[-1]
+    count_fused_steps()
+    return prepare(kept, name, body, weights)
+
+
+def takes_gradient(x: Any) -> bool:
+    return isinstance(x, Tensor) and x.requires_grad
+
+
+def marks(tensors: Sequence[Any]) -> list[Any]:
+    """What tells whether tensors have changed: the count of writes, the memory (the device where there is none), the kind of number."""
+    return [(x._version, x.data_ptr() or x.device, x.dtype) if isinstance(x, Tensor) else x for x in tensors]
+
+
+def mixed_precision(weights: Sequence[Any]) -> Any:
+    """The dtype that automatic mixed precision takes where the weights are, None where it is off."""
+    device = next((x.device.type for x in weights if isinstance(x, Tensor)), "cpu")
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+
+
+def still_holds(record: tuple[Any, ...], weights: Sequence[Any]) -> bool:
+    """Whether these are the same tensors as then, and neither they nor what was made of them has been written to."""
+    known, seen, made, mixed, _, values = record
+    if len(known) != len(weights) or any(a is not b for a, b in zip(known, weights, strict=True)):
+        return False
+    return marks(weights) == seen and marks(values) == made and mixed_precision(weights) == mixed
+
+
+def prepare(kept: Kept, name: str, body: Callable[..., tuple[Tensor, ...]], weights: Sequence[Any]) -> tuple[Tensor, ...]:
+    """Work out the values, and keep them with what the weights are now, where all have memory whose writes PyTorch counts.
+
+    The record holds on to the weights' memory, so that no other weight can come to lie at the same address.
+    """
+    with torch.inference_mode(False), torch.no_grad():
+        values = tuple(body(*weights))
+        kept.records.pop(name, None)
+        if all(can_be_kept(x) for x in (*weights, *values)):
+            memory = [x.detach() if isinstance(x, Tensor) else x for x in weights]
+            kept.records[name] = (tuple(weights), marks(weights), marks(values), mixed_precision(weights), memory, values)
+    return values
+
+
+def can_be_kept(x: Any) -> bool:
+    """Whether a tensor is a plain one whose memory and writes can be told; inference tensors, and those of transforms, are not."""
+    if not isinstance(x, Tensor):
+        return True
+    if type(x) not in (Tensor, nn.Parameter, nn.Buffer) or x.is_inference():
+        return False
+    try:
+        return x.data_ptr() >= 0
+    except RuntimeError:
+        return False
+
+
+def forget(module: nn.Module) -> None:
+    """Drop everything that a module and those inside it keep."""
+    for inner in module.modules():
+        inner.__dict__.pop(PLACE, None)
+
+
+def count_fused_steps() -> None:
+    """From now on PyTorch counts the writes of optimizers with `fused=True`, as it does for all others."""
+    if "on" not in vars(count_fused_steps):
+        vars(count_fused_steps)["on"] = optimizers.register_optimizer_step_post_hook(count_fused_step)
+
+
+def count_fused_step(optimizer: optimizers.Optimizer, args: Any, kwargs: Any) -> None:
+    """Run after every step of every optimizer."""
+    for group in () if torch.compiler.is_compiling() else optimizer.param_groups:
+        if group.get("fused"):
+            torch.autograd.graph.increment_version(group["params"])

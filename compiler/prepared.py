@@ -1,0 +1,74 @@
+"""Which values of a graph depend on its weights alone: they are worked out once where weights stay as they are from run to run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+from .graph import Body, Graph, Node
+from .ops.base import OPERATORS
+from .sizes import Size
+from .types import TensorType, TupleType, is_tuple
+
+NAMING = frozenset({"weight", "scalar", "literal", "size", "item", "rename", "split", "expand"})
+"""Operators that copy nothing and compute nothing: a value made by these alone is not worth keeping."""
+
+
+def prepared_values(graph: Graph) -> tuple[Node, ...]:
+    """The largest values that depend on weights and numbers alone and take some work, in the order of the graph.
+
+    None depends on an input, a random draw, a state that the run writes, or a size that only a run tells. States that nothing writes
+    count as weights. Bodies are not looked into. Works in time linear in the number of nodes.
+    """
+    fixed = _fixed(graph.nodes, {slot for slot, _ in graph.updates})
+    read = {source for node in graph.nodes if node not in fixed for source in node.inputs}
+    read.update(output.node for output in graph.outputs)
+    read.update(node for _, node in graph.updates)
+    return tuple(node for node in graph.nodes if fixed.get(node) == _WEIGHT | _WORK and node in read and isinstance(node.type, TensorType))
+
+
+def weight_only(nodes: Iterable[Node], written: Collection[int] = ()) -> frozenset[Node]:
+    """Those of `nodes`, given inputs first, that depend on weights (none of `written`) and numbers alone, and on a weight at all."""
+    return frozenset(node for node, facts in _fixed(nodes, written).items() if facts & _WEIGHT)
+
+
+_WEIGHT, _WORK = 1, 2
+
+
+def _fixed(nodes: Iterable[Node], written: Collection[int]) -> dict[Node, int]:
+    """The nodes, given inputs first, whose value no run changes: whether each depends on a weight, and takes some work."""
+    found: dict[Node, int] = {}
+    for node in nodes:
+        if all(source in found for source in node.inputs) and _stays(node, written):
+            facts = _WEIGHT if node.op == "weight" else 0
+            for source in node.inputs:
+                facts |= found[source]
+            found[node] = facts if node.op in NAMING else facts | _WORK
+    return found
+
+
+def _stays(node: Node, written: Collection[int]) -> bool:
+    """Whether a node gives the same in every run if its inputs do."""
+    if node.op in ("input", "param") or (node.op == "weight" and node["slot"] in written):
+        return False
+    operator = OPERATORS.get(node.op)
+    if operator is None or operator.family == "random" or node.options.get("dropout"):
+        return False
+    return _has_known_sizes(node) and not any(isinstance(value, Body) for _, value in node.attrs)
+
+
+def _has_known_sizes(node: Node) -> bool:
+    types = node.type.items if isinstance(node.type, TupleType) else (node.type,)
+    sizes = [axis.size for type in types for axis in type.axes]
+    return all(size.constant() is not None for size in [*sizes, *_sizes(value for _, value in node.attrs)])
+
+
+def _sizes(values: Iterable[Any]) -> Iterator[Size]:
+    """Every size among options, at any depth."""
+    stack = list(values)
+    while stack:
+        value = stack.pop()
+        if isinstance(value, Size):
+            yield value
+        elif is_tuple(value):
+            stack.extend(value)
