@@ -9,7 +9,6 @@ import torch
 
 import attn
 from attn.compiler.lower.lowering import lower
-from attn.compiler.lower.module import AttnModule
 from attn.compiler.passes import optimise
 
 LOW_RANK = """block low_rank(x: [*, N, D]) -> [*, N, F] {
@@ -21,14 +20,14 @@ LOW_RANK = """block low_rank(x: [*, N, D]) -> [*, N, F] {
 """
 
 
-def lowered(text: str, mode: str = "infer", level: int = 1, dtype: Any = torch.float64, seed: int = 0, **bind: int) -> AttnModule:
+def lowered(text: str, mode: Any = "infer", level: int = 1, dtype: Any = torch.float64, seed: int = 0, **bind: int) -> Any:
     """A module of the graph as it is written: no pass runs, but values of weights are prepared as at that level and mode."""
     torch.manual_seed(seed)
     optimiser: Any = partial(optimise, level=level, mode=mode, pipeline=())
     return lower(attn.load(attn.text(text)).graph(bind), dtype=dtype, optimiser=optimiser)
 
 
-def low_rank(**options: Any) -> AttnModule:
+def low_rank(**options: Any) -> Any:
     return lowered(LOW_RANK, D=5, **options)
 
 

@@ -14,7 +14,7 @@ PLACE = "prepared values"
 
 
 class Kept:
-    """What was prepared, by the name of its body, and what the weights were then. A copy of it is empty: the copy has weights of its own."""
+    """What was prepared, by the name of its body, and what the weights were then. A copy of it is empty: a copy has its own weights."""
 
     def __init__(self) -> None:
         self.records: dict[str, tuple[Any, ...]] = {}
@@ -29,16 +29,22 @@ def prepared(body: Callable[..., tuple[Tensor, ...]], *weights: Any) -> tuple[Te
     Kept are plain values without gradient. Where a weight takes part in gradients, while tracing, or inside a function transform,
     `body` is simply called.
     """
-    if torch.compiler.is_compiling() or torch.jit.is_tracing() or (torch.is_grad_enabled() and any(takes_gradient(x) for x in weights)):
+    if is_traced() or (torch.is_grad_enabled() and any(takes_gradient(x) for x in weights)):
         return body(*weights)
     keeper = getattr(body, "__self__", body)
     kept: Kept = keeper.__dict__.get(PLACE) or keeper.__dict__.setdefault(PLACE, Kept())
     name: str = getattr(body, "__name__", "")
     record = kept.records.get(name)
     if record is not None and still_holds(record, weights):
-        return record[-1]
+        values: tuple[Tensor, ...] = record[-1]
+        return values
     count_fused_steps()
     return prepare(kept, name, body, weights)
+
+
+def is_traced() -> bool:
+    """Whether the operations are being recorded, by torch.compile, torch.export or torch.jit, to be run later."""
+    return torch.compiler.is_compiling() or torch._C._is_tracing()  # pyright: ignore[reportPrivateUsage]
 
 
 def takes_gradient(x: Any) -> bool:
@@ -61,7 +67,7 @@ def still_holds(record: tuple[Any, ...], weights: Sequence[Any]) -> bool:
     known, seen, made, mixed, _, values = record
     if len(known) != len(weights) or any(a is not b for a, b in zip(known, weights, strict=True)):
         return False
-    return marks(weights) == seen and marks(values) == made and mixed_precision(weights) == mixed
+    return marks(weights) == seen and marks(values) == made and bool(mixed_precision(weights) == mixed)
 
 
 def prepare(kept: Kept, name: str, body: Callable[..., tuple[Tensor, ...]], weights: Sequence[Any]) -> tuple[Tensor, ...]:

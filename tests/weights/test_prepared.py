@@ -244,7 +244,7 @@ def test_function_transforms_see_the_weights() -> None:
         return torch.func.functional_call(m, {"a": a}, (data,)).sum()
 
     grad = torch.func.grad(loss)(m.a.detach())
-    _, slope = torch.func.jvp(loss, (m.a.detach(),), (torch.ones_like(m.a),))
+    slope = torch.func.jvp(loss, (m.a.detach(),), (torch.ones_like(m.a),))[1]
     torch.testing.assert_close(slope, grad.sum())
     many = torch.stack([m.a.detach(), m.a.detach() * 2])
     torch.testing.assert_close(torch.func.vmap(loss)(many), torch.stack([loss(a) for a in many]))
@@ -282,7 +282,7 @@ def test_torch_export_computes_it_in_the_graph() -> None:
     m = low_rank()
     m(x())
     before = m(x())
-    made = torch.export.export(m, (x(),)).module()
+    made: Any = torch.export.export(m, (x(),)).module()
     torch.testing.assert_close(made(x()), before)
     with torch.no_grad():
         made.a.mul_(2)

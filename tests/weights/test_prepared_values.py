@@ -77,7 +77,9 @@ def test_weights_put_together_for_a_loop_are_put_together_once() -> None:
 
 
 def test_the_text_shows_what_is_prepared() -> None:
-    assert low_rank().code == """\
+    assert (
+        low_rank().code
+        == """\
 def forward(self, x):
     runtime.check_inputs((x,), self.a)
     leading = runtime.leading_shape((x, 0, 2))
@@ -94,6 +96,7 @@ def prepared_1(self, a, b):
     transpose = w.transpose(0, 1)  # [F, D]
     return (transpose,)
 """
+    )
 
 
 def test_one_flat_matrix_is_kept_for_a_linear_of_several_axes() -> None:
