@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from agreement import Setting, fitting, inputs_for
 from reference.library_cases import CASES, Case
 
 import attn
@@ -14,6 +13,7 @@ from attn.compiler.graph import Graph
 from attn.compiler.lower.lowering import lower
 from attn.compiler.passes import optimise
 from attn.compiler.prepared import prepared_values
+from attn.compiler.verify import Setting, fitting, inputs_for
 
 
 def made(graph: Graph, level: int) -> Any:
