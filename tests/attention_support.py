@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor
 from torch.testing import assert_close
 
 import attn
+from attn.compiler.elaborate import elaborate
+from attn.compiler.graph import Graph, Node, Output
 
 B, H, N, M, D, E = 2, 3, 5, 4, 6, 7
 SELF = "q: [*, h, N, d], k: [*, h, N, d], v: [*, h, N, e]"
@@ -73,3 +76,17 @@ def option_inputs() -> dict[str, Tensor]:
     inputs |= {"t": variable(H, seed=5), "n": variable(N, seed=6), "j": variable(N, seed=7)}
     assert not inputs["pairs"].any(-1).all()  # some rows are empty
     return inputs
+
+
+def rewritten(graph: Graph, **changes: Any) -> Graph:
+    """The graph with its one attend node, which gives the result, changed."""
+    (output,) = graph.outputs
+    node = output.node
+    assert node.op == "attend"
+    changed = Node(node.op, node.inputs, tuple(sorted({**node.options, **changes}.items())), node.type)
+    return replace(graph, outputs=(Output(output.name, changed, output.order),))
+
+
+def graph_of(head: str, body: str, result: str) -> Graph:
+    program = attn.load(attn.text(source(head, body, result)))
+    return elaborate(program.unit, program.block, {}).require()

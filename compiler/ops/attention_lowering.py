@@ -11,7 +11,8 @@ from ..graph import Node
 from ..lower.emitter import Emitter, Value
 from ..sizes import Size
 from ..types import Axis
-from .attention_parts import Parts, combine, meet, parts_of
+from .attend_way import attend_way, roles
+from .attention_parts import Parts, combine, meet, parts_of, told_apart
 from .fused_attention import fused
 from .products import operands, operations, product, sizes_of
 from .softmax import may_be_infinite
@@ -19,13 +20,11 @@ from .softmax import may_be_infinite
 
 def lower_attend(e: Emitter, node: Node) -> Value:
     """In chunks where asked for, fused where that is exact, else step by step."""
-    parts = parts_of(e, node)
-    if node["chunk"] is not None:
+    parts, way = parts_of(e, node), attend_way(node)
+    if way.kind == "chunked":
         return _chunked(e, parts)
-    if node["kernel"] != "explicit":
-        result = fused(e, parts)
-        if result is not None:
-            return result
+    if way.layout is not None:
+        return fused(e, parts, way.layout)
     weights = _weights(e, parts, _scores(e, parts))
     if node["dropout"]:
         weights = replace(weights, fx=e.call("torch.nn.functional.dropout", weights.fx, node["dropout"], e.training()))
@@ -94,8 +93,8 @@ def lower_sink_softmax(e: Emitter, node: Node) -> Value:
 
 def _chunked(e: Emitter, parts: Parts) -> Value:
     """Everything lined up over the same rows, for the loop in the runtime; several key axes are one there."""
-    rows = _rows(parts)
-    parts, dots = _told_apart(parts, rows)
+    rows = roles(parts.node).rows
+    parts, dots = told_apart(parts, rows)
     node, keys = parts.node, parts.keys
     features = [name for name in parts.v.axes if name not in rows and name not in keys]
 
@@ -121,32 +120,6 @@ def _chunked(e: Emitter, parts: Parts) -> Value:
     v = over_rows(parts.v, keys, features)
     y = e.call("runtime.chunked_attention", q, k, v, e.size(node["chunk"]), scale, by=node["by"], **options)
     return e.unflat(y, parts.groups([*((name,) for name in rows), features]))
-
-
-def _told_apart(parts: Parts, rows: Sequence[str]) -> tuple[Parts, list[tuple[str, ...]]]:
-    """What the terms add up along, under names that no row has: an option, or another term, may have such an axis of its own."""
-    written: tuple[tuple[str, ...], ...] = parts.node["dots"]
-    names = {name: f"{name} added up" for dots in written for name in dots if name in rows}
-    if not names:
-        return parts, list(written)
-    dots = [tuple(names.get(name, name) for name in own) for own in written]
-
-    def inside(value: Value, own: Sequence[str]) -> Value:
-        return replace(value, axes=tuple(names[name] if name in own and name in names else name for name in value.axes))
-
-    q, k = ([inside(value, own) for value, own in zip(side, written, strict=True)] for side in (parts.q, parts.k))
-    sizes = {**parts.sizes, **{new: parts.sizes[old] for old, new in names.items()}}
-    return replace(parts, q=tuple(q), k=tuple(k), sizes=sizes), dots
-
-
-def _rows(parts: Parts) -> tuple[str, ...]:
-    """The axes of one row of scores, and so of the result before the values' own."""
-    found: dict[str, None] = {}
-    for q, k, dots in zip(parts.q, parts.k, parts.node["dots"], strict=True):
-        found |= dict.fromkeys(name for name in (*q.axes, *k.axes) if name not in dots)
-    for value in (parts.scale, parts.bias, parts.where, parts.sink):
-        found |= dict.fromkeys(value.axes if value is not None else ())
-    return tuple(name for name in found if name not in parts.keys)
 
 
 # ---------------------------------------------------------------- cost

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..graph import Node
@@ -72,3 +72,19 @@ def combine(e: Emitter, keys: Sequence[str], target: str, *values: Value) -> Val
     """A function number by number over values that line up."""
     args, axes = meet(e, keys, *values)
     return Value(e.call(target, *args), axes)
+
+
+def told_apart(parts: Parts, rows: Sequence[str]) -> tuple[Parts, list[tuple[str, ...]]]:
+    """What the terms add up along, under names that no row has: an option, or another term, may have such an axis of its own."""
+    written: tuple[tuple[str, ...], ...] = parts.node["dots"]
+    names = {name: f"{name} added up" for dots in written for name in dots if name in rows}
+    if not names:
+        return parts, list(written)
+    dots = [tuple(names.get(name, name) for name in own) for own in written]
+
+    def inside(value: Value, own: Sequence[str]) -> Value:
+        return replace(value, axes=tuple(names[name] if name in own and name in names else name for name in value.axes))
+
+    q, k = ([inside(value, own) for value, own in zip(side, written, strict=True)] for side in (parts.q, parts.k))
+    sizes = {**parts.sizes, **{new: parts.sizes[old] for old, new in names.items()}}
+    return replace(parts, q=tuple(q), k=tuple(k), sizes=sizes), dots

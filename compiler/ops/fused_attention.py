@@ -1,54 +1,26 @@
-"""PyTorch's fused attention, where it says exactly what an `attend` node says: one product, softmax, a mask or a bias that broadcasts.
-
-It works on [batch, heads, rows, features]. Axes that only the queries have (grouped and single key heads) become more rows where no
-mask tells them apart, else keys are expanded along them without a copy. Axes that the mask lacks stay apart from those it has, so
-that it is not repeated.
-"""
+"""PyTorch's fused attention as `attend_way` lays it out: on [batch, heads, rows, features], in one call."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ..lower.emitter import Emitter, Value
 from ..types import Axis, TensorType
-from .attention_parts import Parts
-from .facts import is_number
+from .attend_way import Layout
+from .attention_parts import Parts, combine, told_apart
 
-Names = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Which axes make up the four dimensions; `repeated` says which of the two leading ones only the queries have."""
-
-    batch: Names
-    heads: Names
-    rows: Names
-    features: Names
-    repeated: bool
+Groups = Sequence[Sequence[str]]
 
 
-def fused(e: Emitter, parts: Parts) -> Value | None:
-    """The whole of attention as one call, or None where it cannot be said so."""
-    node = parts.node
-    if node["by"] != "softmax" or node["terms"] != 1 or node["softcap"] is not None or parts.sink is not None or parts.scale.axes:
-        return None
-    if "scale" in node["extras"] and not is_number(node.inputs[3]):
-        return None
-    mask_axes = frozenset(name for value in (parts.bias, parts.where) if value is not None for name in value.axes)
-    layout = _layout(parts, mask_axes)
-    if layout is None:
-        return None
-    dots = node["dots"][0]
-    q = e.flat(parts.q[0], parts.groups([layout.batch, layout.heads, layout.rows, dots]))
-    k = _keys(e, parts, layout, parts.k[0], dots)
-    v = _keys(e, parts, layout, parts.v, layout.features)
-    options: dict[str, Any] = {"scale": parts.scale.fx}
-    if node["dropout"]:
-        options["dropout_p"] = e.call("operator.mul", node["dropout"], e.training())
+def fused(e: Emitter, parts: Parts, layout: Layout) -> Value:
+    """The whole of attention as one call."""
     bias, where = (_mask(e, parts, layout, value) for value in (parts.bias, parts.where))
+    q, k = _queries_and_keys(e, parts, layout)
+    v = _four(e, parts, parts.v, (layout.batch, layout.heads, parts.keys, layout.features))
+    options: dict[str, Any] = {"scale": 1.0 if layout.scaled else parts.scale.fx}
+    if parts.node["dropout"]:
+        options["dropout_p"] = e.call("operator.mul", parts.node["dropout"], e.training())
     if where is not None:
         y = e.call("runtime.masked_attention", q, k, v, where, bias, **options)
     else:
@@ -58,39 +30,36 @@ def fused(e: Emitter, parts: Parts) -> Value | None:
     return e.unflat(y, parts.groups([layout.batch, layout.heads, layout.rows, layout.features]))
 
 
-def _layout(parts: Parts, mask_axes: frozenset[str]) -> Layout | None:
-    q, k, v, keys, dots = parts.q[0].axes, parts.k[0].axes, parts.v.axes, parts.keys, parts.node["dots"][0]
-    shared = tuple(name for name in q if name in k and name not in dots)
-    loose = tuple(name for name in q if name not in k and name not in dots)
-    features = tuple(name for name in v if name not in keys and name not in shared and name not in loose)
-    if any(name in q for name in keys) or {*k} != {*shared, *keys, *dots} or {*v} != {*shared, *keys, *features}:
-        return None
-    if not mask_axes <= {*shared, *loose, *keys}:
-        return None
-    rows = tuple(name for name in loose if name in mask_axes) or loose
-    groups = tuple(name for name in loose if name not in rows)
-    leading = _leading(shared, groups, mask_axes)
-    return None if leading is None else Layout(*leading, rows, features, bool(groups))
+def _queries_and_keys(e: Emitter, parts: Parts, layout: Layout) -> tuple[Any, Any]:
+    """Both sides, scaled where the scale is a tensor; the features of several terms stand one after the other."""
+    parts, dots = told_apart(parts, (*layout.batch, *layout.heads, *layout.rows))
+    q, k = parts.q, parts.k
+    if layout.scaled == "queries":
+        q = tuple(combine(e, (), "operator.mul", value, parts.scale) for value in q)
+    if layout.scaled == "keys":
+        k = tuple(combine(e, parts.keys, "operator.mul", value, parts.scale) for value in k)
+    left = [_four(e, parts, value, (layout.batch, layout.heads, layout.rows, own)) for value, own in zip(q, dots, strict=True)]
+    right = [_four(e, parts, value, (layout.batch, layout.heads, parts.keys, own)) for value, own in zip(k, dots, strict=True)]
+    return (left[0], right[0]) if len(dots) == 1 else (e.call("torch.cat", left, -1), e.call("torch.cat", right, -1))
 
 
-def _leading(shared: Names, groups: Names, mask_axes: frozenset[str]) -> tuple[Names, Names] | None:
-    """The two leading dimensions: in each of them mask and bias together have every axis or none."""
-    told, untold = (tuple(name for name in shared if (name in mask_axes) is wanted) for wanted in (True, False))
-    if groups:
-        return None if told and untold else (shared, groups)
-    if told and untold:
-        return untold, told
-    return shared[:-1], shared[-1:]
-
-
-def _keys(e: Emitter, parts: Parts, layout: Layout, value: Value, last: Sequence[str]) -> Any:
-    """Keys or values; along axes that only the queries have they are a view that repeats."""
-    heads: Sequence[str] = () if layout.repeated else layout.heads
-    x = e.flat(value, parts.groups([layout.batch, heads, parts.keys, last]))
-    if not layout.repeated:
+def _four(e: Emitter, parts: Parts, value: Value, dimensions: Groups) -> Any:
+    """A value on the four dimensions. One that it has no axis of is a view that repeats, of one with some of its axes a copy is made."""
+    present = [group if any(name in value.axes for name in group) else () for group in dimensions]
+    names = tuple(name for group in present for name in group)
+    if len(names) > len(value.axes):
+        value = Value(e.full(value, [axis for group in parts.groups([names]) for axis in group]), names)
+    x = e.flat(value, parts.groups(present))
+    missing = [group and not there for group, there in zip(dimensions, present, strict=True)]
+    if not any(missing):
         return x
-    count = TensorType(tuple(Axis(name, parts.sizes[name]) for name in layout.heads)).elements()
-    return e.method("expand", x, -1, e.size(count), -1, -1)
+    counts = [_count(parts, group) if gone else None for group, gone in zip(dimensions, missing, strict=True)]
+    return e.method("expand", x, *(-1 if count is None else e.size(count) for count in counts))
+
+
+def _count(parts: Parts, names: Sequence[str]) -> Any:
+    """How many positions these axes have together."""
+    return TensorType(tuple(Axis(name, parts.sizes[name]) for name in names)).elements()
 
 
 def _mask(e: Emitter, parts: Parts, layout: Layout, value: Value | None) -> Any:

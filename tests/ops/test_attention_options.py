@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
 
 import pytest
 import torch
@@ -19,19 +17,17 @@ from attention_support import (
     H,
     N,
     causal,
+    graph_of,
     module,
     option_inputs,
     randn,
+    rewritten,
     same,
     softmax,
-    source,
     variable,
 )
 from torch import Tensor
 
-import attn
-from attn.compiler.elaborate import elaborate
-from attn.compiler.graph import Graph, Node, Output
 from attn.compiler.lower.lowering import lower
 
 # ---------------------------------------------------------------- options
@@ -121,20 +117,6 @@ def test_sparse_weights_are_those_of_their_operator(by: str, weights: str) -> No
 # ---------------------------------------------------------------- every way to compute it
 
 
-def rewritten(graph: Graph, **changes: Any) -> Graph:
-    """The graph with its one attend node, which gives the result, changed."""
-    (output,) = graph.outputs
-    node = output.node
-    assert node.op == "attend"
-    changed = Node(node.op, node.inputs, tuple(sorted({**node.options, **changes}.items())), node.type)
-    return replace(graph, outputs=(Output(output.name, changed, output.order),))
-
-
-def graph_of(head: str, body: str, result: str) -> Graph:
-    program = attn.load(attn.text(source(head, body, result)))
-    return elaborate(program.unit, program.block, {}).require()
-
-
 @pytest.mark.parametrize(("options", "parts"), OPTIONS, ids=[options for options, _ in OPTIONS])
 def test_fused_and_explicit_are_equal(options: str, parts: dict[str, Formula]) -> None:
     inputs = option_inputs()
@@ -145,8 +127,15 @@ def test_fused_and_explicit_are_equal(options: str, parts: dict[str, Formula]) -
     same(explicit, lower(graph, dtype=torch.float64), *inputs.values())
 
 
-FUSED = [("", True), ("where=pos(N') <= pos(N)", True), ("bias=bias, where=pairs", True), ("scale=0.3", True)]
-APART = [("scale=t", False), ("softcap=1.0", False), ("sink_logit=t", False), ("by=sigmoid", False)]
+FUSED = [
+    ("", True),
+    ("where=pos(N') <= pos(N)", True),
+    ("bias=bias, where=pairs", True),
+    ("scale=0.3", True),
+    ("scale=t", True),
+    ("scale=t * j", True),
+]
+APART = [("scale=bias", False), ("softcap=1.0", False), ("sink_logit=t", False), ("by=sigmoid", False)]
 
 
 @pytest.mark.parametrize(("options", "fused"), [*FUSED, *APART])
