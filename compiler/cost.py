@@ -1,7 +1,7 @@
 """What a program costs: operations, bytes and parameters as exact formulas in the sizes of its axes.
 
-FLOPs count a multiplication and an addition as two. Bytes count every value read and written once by each operation, at 4 bytes a float,
-8 an int, 1 a bool: an upper bound that fusing kernels lowers.
+FLOPs count a multiplication and an addition as two. Bytes count every value read and written once by each operation (what one holds while
+it works is written and read too), at 4 bytes a float, 8 an int, 1 a bool: an upper bound that fusing kernels lowers.
 """
 
 from __future__ import annotations
@@ -72,21 +72,28 @@ def node_bytes(node: Node) -> Size:
         return _body_cost(node["body"])[1] * length
     if node.op == "choose":
         return minimum(_body_cost(node["first"])[1], _body_cost(node["second"])[1])
-    total = _type_bytes(node.type)
+    total = type_bytes(node.type) + scratch_bytes(node) * 2
     for source in dict.fromkeys(node.inputs):
-        total = total + _type_bytes(source.type)
+        total = total + type_bytes(source.type)
     return total
+
+
+def scratch_bytes(node: Node) -> Size:
+    """What one node holds besides inputs and result while it works."""
+    operator = OPERATORS.get(node.op)
+    return operator.scratch(node) * BYTES["float"] if operator is not None else Size.of(0)
 
 
 def _body_cost(body: Body) -> tuple[Size, Size]:
     return _nodes_cost(topological([*body.yields, *body.carries]))
 
 
-def _type_bytes(type: TensorType | TupleType) -> Size:
+def type_bytes(type: TensorType | TupleType) -> Size:
+    """The memory of a value."""
     if isinstance(type, TupleType):
         total = Size.of(0)
         for item in type.items:
-            total = total + _type_bytes(item)
+            total = total + type_bytes(item)
         return total
     return type.elements() * BYTES[type.dtype]
 

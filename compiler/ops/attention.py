@@ -10,7 +10,8 @@ from typing import Any
 
 from ..graph import Node
 from ..types import TensorType
-from .attention_lowering import attend_cost, lower_attend, lower_sink_softmax
+from .attend_cost import attend_cost, attend_scratch
+from .attention_lowering import lower_attend, lower_sink_softmax
 from .attention_terms import Terms, as_keys, check_attend, read_terms
 from .base import AxisRef, Call, Operator, Option, Signature, per_element, register
 from .broadcast import floating_type, kinds, no_complex
@@ -209,7 +210,7 @@ register(
     Operator("read", "attention", _READ, build_read, Signature(("a", "v"), axes="list"),
              examples=("block t(a: [*, h, N, N'], v: [*, N, e]) -> [*, h, N, e] {\n    return read(a, v, over=N)\n}",)),
     Operator("attend", "attention", _ATTEND, build_attend, Signature(("q", "k", "v"), tuples=True, axes="list", options=_OPTIONS),
-             lower_attend, attend_cost, examples=_EXAMPLES),
+             lower_attend, attend_cost, examples=_EXAMPLES, scratch=attend_scratch),
     Operator("sink_softmax", "attention", "A softmax with one more logit for each row (`sink_logit=`, where attend is written out).",
              lower=lower_sink_softmax, cost=per_element),
 )  # fmt: skip

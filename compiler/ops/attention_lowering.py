@@ -14,7 +14,7 @@ from ..types import Axis
 from .attend_way import attend_way, roles
 from .attention_parts import Parts, combine, meet, parts_of, told_apart
 from .fused_attention import fused
-from .products import operands, operations, product, sizes_of
+from .products import operands, product, sizes_of
 from .softmax import may_be_infinite
 
 
@@ -120,26 +120,3 @@ def _chunked(e: Emitter, parts: Parts) -> Value:
     v = over_rows(parts.v, keys, features)
     y = e.call("runtime.chunked_attention", q, k, v, e.size(node["chunk"]), scale, by=node["by"], **options)
     return e.unflat(y, parts.groups([*((name,) for name in rows), features]))
-
-
-# ---------------------------------------------------------------- cost
-
-
-def attend_cost(node: Node) -> Size:
-    """The products of every term and with the values, and some ten operations for each score."""
-    terms: int = node["terms"]
-    keys: tuple[str, ...] = node["keys"]
-    q, k, v = node.inputs[:terms], node.inputs[terms : 2 * terms], node.inputs[2 * terms]
-    extras = node.inputs[2 * terms + 1 :]
-    sizes = sizes_of(node.inputs)
-    total, axes = Size.of(0), frozenset(v.tensor.names)
-    rows: frozenset[str] = frozenset()
-    for left, right, dots in zip(q, k, node["dots"], strict=True):
-        pair = [frozenset(left.tensor.names), frozenset(right.tensor.names)]
-        total = total + operations(pair, dots, sizes)
-        rows |= (pair[0] | pair[1]).difference(dots)
-    rows = rows.union(*(extra.tensor.names for extra in extras))
-    scores = Size.of(10)
-    for name in sorted(rows):
-        scores = scores * sizes[name]
-    return total + scores + operations([rows, axes], keys, sizes)

@@ -1,7 +1,7 @@
 """How an operator is declared. All that is known of one stands in its declaration; everything else asks there.
 
 An operator the user writes has a `signature` and a `build` that turns a bound `Call` into nodes. A node's operator also has `lower`
-(how it becomes PyTorch) and `cost`. Most have both; a few only one (`pipe`-level words, or nodes that no one writes).
+(how it becomes PyTorch), `cost`, and perhaps `scratch`. Most have both; a few only one (`pipe`-level words, or nodes that no one writes).
 """
 
 from __future__ import annotations
@@ -308,6 +308,8 @@ class Operator(Record):
     differentiable: bool = True
     pointwise: bool = False
     examples: tuple[str, ...] = ()
+    scratch: Cost = no_cost
+    """How many numbers it holds besides its inputs and its result while it works."""
 
 
 OPERATORS: dict[str, Operator] = {}

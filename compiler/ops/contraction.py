@@ -12,7 +12,7 @@ from ..sizes import Size
 from ..types import Axis, TensorType
 from .base import AxisRef, Call, Operator, Option, Signature, register
 from .broadcast import kinds
-from .products import contract, operands, operations, product, product_type, sizes_of
+from .products import contract, operands, operations, plan, product, product_type, sizes_of
 from .shape import rename_axes
 
 # ---------------------------------------------------------------- checks that attention shares
@@ -116,6 +116,16 @@ def lower_dot(e: Emitter, node: Node) -> Value:
 
 def dot_cost(node: Node) -> Size:
     return operations([frozenset(source.tensor.names) for source in node.inputs], node["over"], sizes_of(node.inputs))
+
+
+def dot_scratch(node: Node) -> Size:
+    """The products of some of its tensors that come before the last one."""
+    sizes, known = sizes_of(node.inputs), [frozenset(source.tensor.names) for source in node.inputs]
+    total = Size.of(0)
+    for step in plan(known, node["over"], sizes)[:-1]:
+        known.append((known[step.left] | known[step.right]).difference(step.over))
+        total = total + TensorType(tuple(Axis(name, sizes[name]) for name in sorted(known[-1]))).elements()
+    return total
 
 
 # ---------------------------------------------------------------- linear
@@ -312,7 +322,7 @@ register(
     Operator("dot", "contraction", _DOT, build_dot,
              Signature(("a",), variadic=True, tuples=True, axes="list", options=(
                  Option("where", "tensor", None, "bool: which products count"),), layer=False),
-             lower_dot, dot_cost, examples=_DOT_EXAMPLES),
+             lower_dot, dot_cost, examples=_DOT_EXAMPLES, scratch=dot_scratch),
     Operator("linear", "contraction", _LINEAR, build_linear,
              Signature(("x",), axes="arrow", options=(
                  Option("bias", "bool", True, "whether a number is added for each made index"),

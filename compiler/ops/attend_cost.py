@@ -1,0 +1,54 @@
+"""What an `attend` node costs: operations, and the memory it holds while it works, which depends on its way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ..graph import Node
+from ..sizes import Size
+from .attend_way import Layout, Roles, attend_way, copied, roles
+from .products import operations, sizes_of
+
+
+def attend_cost(node: Node) -> Size:
+    """The products of every term and with the values, and some ten operations for each score."""
+    parts, sizes, total = roles(node), sizes_of(node.inputs), Size.of(0)
+    for left, right, dots in zip(parts.q, parts.k, node["dots"], strict=True):
+        total = total + operations([frozenset(left.tensor.names), frozenset(right.tensor.names)], dots, sizes)
+    rows = frozenset((*parts.rows, *parts.keys))
+    reading = operations([rows, frozenset(parts.v.tensor.names)], parts.keys, sizes)
+    return total + count(sorted(rows), sizes) * 10 + reading
+
+
+def attend_scratch(node: Node) -> Size:
+    """How many numbers are held besides inputs and result: all scores and all weights, those of a chunk, or what one call needs copied."""
+    parts, way, sizes = roles(node), attend_way(node), sizes_of(node.inputs)
+    if way.layout is not None:
+        return _made_for(parts, way.layout, sizes)
+    if way.kind == "chunked":
+        chunk: Size = node["chunk"]
+        return count(parts.rows, sizes) * chunk * 2
+    return count((*parts.rows, *parts.keys), sizes) * 2
+
+
+def _made_for(parts: Roles, layout: Layout, sizes: Mapping[str, Size]) -> Size:
+    """Queries, keys and values that are scaled, joined or repeated for the call."""
+    repeated = copied(parts, layout)
+    lead, several = (*layout.batch, *layout.heads), len(parts.q) > 1
+    features: Size = parts.node["features"]
+    total = Size.of(0)
+    if several or layout.scaled == "queries" or "queries" in repeated:
+        total = total + count((*lead, *layout.rows), sizes) * features
+    if several or layout.scaled == "keys" or "keys" in repeated:
+        total = total + count((*lead, *parts.keys), sizes) * features
+    if "values" in repeated:
+        total = total + count((*lead, *parts.keys, *layout.features), sizes)
+    return total
+
+
+def count(names: Iterable[str], sizes: Mapping[str, Size]) -> Size:
+    """How many positions these axes have together."""
+    total = Size.of(1)
+    for name in names:
+        total = total * sizes[name]
+    return total
