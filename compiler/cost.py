@@ -56,9 +56,9 @@ def node_flops(node: Node) -> Size:
     """The operations of one node; of a scan, those of its body at every step; of a choice, those of the cheaper way."""
     if node.op == "scan":
         length: Size = node["length"]
-        return _body_cost(node["body"])[0] * length
+        return body_cost(node["body"])[0] * length
     if node.op == "choose":
-        return minimum(_body_cost(node["first"])[0], _body_cost(node["second"])[0])
+        return minimum(body_cost(node["first"])[0], body_cost(node["second"])[0])
     operator = OPERATORS.get(node.op)
     return operator.cost(node) if operator is not None else Size.of(0)
 
@@ -69,9 +69,9 @@ def node_bytes(node: Node) -> Size:
         return Size.of(0)
     if node.op == "scan":
         length: Size = node["length"]
-        return _body_cost(node["body"])[1] * length
+        return body_cost(node["body"])[1] * length
     if node.op == "choose":
-        return minimum(_body_cost(node["first"])[1], _body_cost(node["second"])[1])
+        return minimum(body_cost(node["first"])[1], body_cost(node["second"])[1])
     total = type_bytes(node.type) + scratch_bytes(node) * 2
     for source in dict.fromkeys(node.inputs):
         total = total + type_bytes(source.type)
@@ -84,7 +84,8 @@ def scratch_bytes(node: Node) -> Size:
     return operator.scratch(node) * BYTES["float"] if operator is not None else Size.of(0)
 
 
-def _body_cost(body: Body) -> tuple[Size, Size]:
+def body_cost(body: Body) -> tuple[Size, Size]:
+    """The operations and bytes of one run of a body."""
     return _nodes_cost(topological([*body.yields, *body.carries]))
 
 

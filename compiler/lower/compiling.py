@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from ...dsl.diagnostics import AttnError, Diagnostic
 from ...dsl.source import NOWHERE
 from ..graph import Graph
 from ..passes.base import Mode
-from ..passes.pipeline import LEVELS, MODES, Optimised, optimise
+from ..passes.choosing import chosen_optimiser
 from ..program import BlockProgram
 from .lowering import lower
 from .module import AttnModule
@@ -40,15 +39,6 @@ def compile_program(
     return lower(
         program.graph(fixed, inputs), dtype=dtype, device=device, variant=variant, program=program.unit.source.text, optimiser=optimiser
     )
-
-
-def chosen_optimiser(level: int, mode: Mode) -> Callable[[Graph], Optimised]:
-    """The optimiser of a level and mode. Raises AttnError where there is none."""
-    for name, value, known in (("level", level, LEVELS), ("mode", mode, MODES)):
-        if value not in known:
-            help = f"{name} is one of {', '.join(map(repr, known))}"
-            raise AttnError([Diagnostic("E0503", f"`{name}={value!r}` is not known", NOWHERE, help=help)])
-    return partial(optimise, level=level, mode=mode)
 
 
 def named_dtype(name: str) -> torch.dtype:

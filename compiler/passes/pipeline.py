@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..graph import Graph
 from .base import Change, Mode, Pass
@@ -48,6 +49,11 @@ def passes(level: int = 2, mode: Mode = "train") -> tuple[Pass, ...]:
 
 def _all() -> tuple[Pass, ...]:
     return (DeadSlices(),)
+
+
+def pass_records() -> list[dict[str, Any]]:
+    """What is known of every pass, in the order they run."""
+    return [{"name": one.name, "level": one.level, "exact": one.exact, "modes": list(one.modes), "promise": one.promise} for one in _all()]
 
 
 def optimise(

@@ -12,12 +12,15 @@ from .compiler.program import BlockProgram, Text, check, load, std, text
 from .dsl.diagnostics import AttnError, Diagnostic
 
 if TYPE_CHECKING:
+    from .compiler.explain import Explanation
     from .compiler.lower.module import AttnModule
     from .compiler.passes.base import Mode
 
 __version__ = "0.1.0"
 
-__all__ = ["AttnError", "BlockProgram", "Diagnostic", "Text", "check", "compile", "load", "load_weights", "save_weights", "std", "text"]
+__all__ = [
+    "AttnError", "BlockProgram", "Diagnostic", "Text", "check", "compile", "explain", "load", "load_weights", "save_weights", "std", "text",
+]  # fmt: skip
 
 
 def compile(
@@ -45,6 +48,28 @@ def compile(
     from .compiler.lower.compiling import compile_program
 
     return compile_program(load(source, block), {**(bind or {}), **sizes}, inputs, dtype=dtype, device=device, mode=mode, level=level)
+
+
+def explain(
+    source: Any,
+    block: str | None = None,
+    *,
+    bind: dict[str, Any] | None = None,
+    inputs: tuple[str, ...] = (),
+    mode: Mode = "train",
+    level: int = 2,
+    stop_after: str | None = None,
+    **sizes: Any,
+) -> Explanation:
+    """What the compiler makes of a program: every rewrite and the lines it touched, costs before and after, how each attention is
+    computed and what stands in the way of a faster way.
+
+    The arguments are those of `compile`; what is not bound stays a formula, and torch is not imported. `stop_after` names the last pass
+    to run. `str()` of the report is its text, `model_dump()` and `model_dump_json()` have the same as data. Raises AttnError.
+    """
+    from .compiler.explain import explain_program
+
+    return explain_program(load(source, block), {**(bind or {}), **sizes}, inputs, level=level, mode=mode, stop_after=stop_after)
 
 
 def load_weights(module: AttnModule, source: Any, names: Any = None, ignore: Sequence[str] = ()) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from . import __version__
-from .commands import building, looking, sources
+from .commands import building, explaining, looking, sources
 from .commands.shared import fail
 from .dsl.diagnostics import AttnError
 
@@ -56,6 +56,7 @@ def main() -> None:
     attn check se.attn                      look for mistakes
     attn show std.channel:se --bind C=64    what a block is and costs
     attn graph se.attn -o se.svg            draw it
+    attn explain std.heads:mha              what the compiler makes of it, and why
     attn compile se.attn --bind C=64 -o se.py
     """
 
@@ -67,6 +68,8 @@ COMMANDS: tuple[click.Command, ...] = (
     building.compile_command,
     building.graph,
     looking.show,
+    explaining.explain,
+    explaining.passes_command,
     looking.list_command,
     looking.doc,
 )

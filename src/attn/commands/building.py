@@ -29,8 +29,8 @@ def compile_command(target: str, bind: dict[str, Any], inputs: tuple[str, ...], 
     """
     program = load(*read_target(target))
     graph = program.graph(bind, inputs)
-    from ..compiler.lower.compiling import chosen_optimiser
     from ..compiler.lower.standalone import standalone
+    from ..compiler.passes.choosing import chosen_optimiser
 
     emit(standalone(graph, chosen_optimiser(level, mode)), output)
 

@@ -1,0 +1,177 @@
+"""Every attention of a program: how it is computed, and what stands in the way of a faster way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ...dsl.source import Span
+from ..cost import readable, scratch_bytes
+from ..graph import Graph, Node
+from ..ops.attend_way import Layout, Roles, Way, attend_way, copied, roles
+from ..passes.pipeline import Optimised
+from ..passes.rewriting import everything
+from ..types import Axis, TensorType
+from .costs import amount
+from .obstacles import obstacles
+from .places import place_of
+from .report import Attention, Dimensions
+from .written_out import written_out
+
+EXPLICIT = {"softmax": "softmax", "sigmoid": "sigmoid", "relu2": "relu", "entmax15": "entmax15", "sparsemax": "sparsemax"}
+"""What the weights are computed with where all scores are held."""
+Site = tuple[Span, tuple[str, ...]]
+
+
+def attentions(optimised: Optimised) -> list[Attention]:
+    """The attentions of the graph that runs, those written out in it, and those that passes took apart; in the order of the text."""
+    found = [(node, _one(node, optimised.mode == "train")) for node in everything(optimised.graph) if node.op == "attend"]
+    found += written_out(optimised.graph, optimised.level)
+    found += _taken_apart(optimised)
+    return _gathered(found)
+
+
+def _gathered(found: Sequence[tuple[Node, Attention]]) -> list[Attention]:
+    """Those of one place that are computed alike are told once, with the blocks they stand in."""
+    alike: dict[tuple[object, ...], list[tuple[Node, Attention]]] = {}
+    for node, told in found:
+        alike.setdefault((node.span.source.name, node.span.start, node.span.end, str(told)), []).append((node, told))
+    gathered = [group[0][1].model_copy(update={"scopes": ["/".join(node.scope) for node, _ in group]}) for group in alike.values()]
+    return sorted(
+        gathered, key=lambda one: (one.place.library, one.place.file, one.place.line, one.place.column) if one.place else (True, "", 0, 0)
+    )
+
+
+def _one(node: Node, training: bool) -> Attention:
+    parts, way = roles(node), attend_way(node)
+    return Attention(
+        place=place_of(node.span),
+        name=node.name,
+        scopes=[],
+        way=way.kind,
+        function=function_of(node, way),
+        scores=scores_text(parts),
+        layout=_dimensions(way.layout),
+        scratch=amount(scratch_bytes(node)),
+        text=_text(parts, way),
+        obstacles=obstacles(parts, way),
+        remarks=_remarks(parts, way, training),
+    )
+
+
+def function_of(node: Node, way: Way) -> str:
+    """The function that the generated code calls."""
+    if way.kind == "fused":
+        return "masked_attention" if "where" in node["extras"] else "scaled_dot_product_attention"
+    if way.kind == "chunked":
+        return "chunked_attention"
+    if "sink_logit" in node["extras"]:
+        return "sink_softmax"
+    return EXPLICIT[node["by"]]
+
+
+def scores_text(parts: Roles) -> str:
+    """`[*, h, N, N']`: the axes of all scores."""
+    sizes = {axis.name: axis.size for source in parts.node.inputs for axis in source.axes}
+    return str(TensorType(tuple(Axis(name, sizes[name]) for name in (*parts.rows, *parts.keys))))
+
+
+def _dimensions(layout: Layout | None) -> Dimensions | None:
+    if layout is None:
+        return None
+    return Dimensions(batch=list(layout.batch), heads=list(layout.heads), rows=list(layout.rows), features=list(layout.features))
+
+
+# ---------------------------------------------------------------- sentences
+
+
+def _text(parts: Roles, way: Way) -> str:
+    if way.layout is not None:
+        return f"one call of PyTorch's fused attention on {_dimensions_text(way.layout)}; the scores {scores_text(parts)} are never held"
+    if way.kind == "chunked":
+        return f"{parts.node['chunk']} keys at a time, so that the scores {scores_text(parts)} are never held whole"
+    return f"step by step; all scores {scores_text(parts)} are held, and all weights"
+
+
+def _dimensions_text(layout: Layout) -> str:
+    names = {"batch": layout.batch, "heads": layout.heads, "rows": layout.rows, "features": layout.features}
+    return ", ".join(f"{name} [{' '.join(axes)}]" for name, axes in names.items())
+
+
+def _remarks(parts: Roles, way: Way, training: bool) -> list[str]:
+    """What a fused call costs besides itself, and where PyTorch itself falls back to holding all scores."""
+    if way.layout is None:
+        return []
+    found = [f"{name} are repeated in memory along {' '.join(axes)}" for name, axes in copied(parts, way.layout).items()]
+    if way.layout.scaled:
+        found.append(f"the scale is multiplied into the {way.layout.scaled} first")
+    if len(parts.q) > 1:
+        found.append(f"the {len(parts.q)} terms are one: their features stand side by side")
+    if "where" in parts.extras:
+        found.append("pairs that `where=` refuses are worked out too, and left out")
+    return found + _falls_back(parts, way.layout, training)
+
+
+def _falls_back(parts: Roles, layout: Layout, training: bool) -> list[str]:
+    """Where PyTorch's own kernels on the CPU do not apply, and it holds the scores inside of the call."""
+    found: list[str] = []
+    sizes = {axis.name: axis.size for axis in parts.v.axes}
+    values = TensorType(tuple(Axis(name, sizes[name]) for name in layout.features)).elements()
+    if values != parts.node["features"]:
+        found.append(f"on the CPU PyTorch holds the scores inside: queries have {readable(parts.node['features'])} features, "
+                     f"values {readable(values)}, and its kernel wants as many")  # fmt: skip
+    if training and parts.node["dropout"]:
+        found.append("in training dropout makes PyTorch hold the scores inside on the CPU")
+    if training and "bias" in parts.extras and _has_gradients(parts.extras["bias"]):
+        found.append("in training PyTorch holds the scores inside, because `bias=` gets gradients")
+    return found
+
+
+def _has_gradients(node: Node) -> bool:
+    """Whether gradients reach a weight or a float input through this value."""
+    waiting, seen = [node], {node}
+    while waiting:
+        now = waiting.pop()
+        if now.op in ("weight", "param") or (now.op == "input" and now.dtype == "float"):
+            return True
+        fresh = [source for source in now.inputs if source not in seen and now.op != "detach"]
+        seen.update(fresh)
+        waiting.extend(fresh)
+    return False
+
+
+# ---------------------------------------------------------------- what passes made of others
+
+
+def _taken_apart(optimised: Optimised) -> list[tuple[Node, Attention]]:
+    """The attends that were there before some pass and are gone afterwards, with what that pass says it did."""
+    now = {_site(node) for node in _attends(optimised.graph)}
+    found: dict[Site, tuple[Node, Attention]] = {}
+    for step in optimised.steps:
+        after = {_site(node) for node in _attends(step.after)}
+        for node in _attends(step.before):
+            site = _site(node)
+            if site in after or site in now:
+                continue
+            told = [change.text for change in step.changes if any(_touches(span, node.span) for span in change.spans)]
+            found[site] = node, _apart(node, step.done.name, told)
+    return list(found.values())
+
+
+def _attends(graph: Graph) -> Iterable[Node]:
+    return (node for node in everything(graph) if node.op == "attend")
+
+
+def _site(node: Node) -> Site:
+    return node.span, node.scope
+
+
+def _touches(a: Span, b: Span) -> bool:
+    return a.source is b.source and a.start < b.end and b.start < a.end
+
+
+def _apart(node: Node, name: str, told: Sequence[str]) -> Attention:
+    text = f"{name}: {'; '.join(told)}" if told else f"the pass {name} replaced it"
+    return Attention(
+        place=place_of(node.span), name=node.name, scopes=[], way="taken apart", function="", scores=scores_text(roles(node)), layout=None,
+        scratch=amount(scratch_bytes(node) * 0), text=text, obstacles=[], remarks=[],
+    )  # fmt: skip

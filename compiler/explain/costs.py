@@ -1,0 +1,54 @@
+"""Costs before and after, as formulas and as numbers."""
+
+from __future__ import annotations
+
+from ..cost import Cost, graph_cost, readable
+from ..graph import Graph
+from ..memory import Peak, peak_memory
+from ..passes.base import Mode
+from ..sizes import Size
+from .places import place_of
+from .report import Amount, Compared, Costs
+
+
+def amount(size: Size) -> Amount:
+    """A formula, and its number once nothing is left open."""
+    shown = readable(size)
+    return Amount(formula=str(shown), value=shown.integer())
+
+
+def compared(before: Size, after: Size) -> Compared:
+    return Compared(before=amount(before), after=amount(after), ratio=_ratio(before, after))
+
+
+def _ratio(before: Size, after: Size) -> float | None:
+    """after / before, where it is the same number for all sizes."""
+    if not before.terms:
+        return 1.0 if not after.terms else None
+    quotient = (after / before).constant()
+    return None if quotient is None else round(float(quotient), 4)
+
+
+def costs(before: Graph, after: Graph, mode: Mode) -> Costs:
+    """What one run costs before and after the passes."""
+    old, new = graph_cost(before), graph_cost(after)
+    peaks = peak_memory(before), peak_memory(after)
+    return Costs(
+        flops=compared(old.flops, new.flops),
+        bytes=compared(old.bytes, new.bytes),
+        peak_memory=compared(peaks[0].bytes, peaks[1].bytes),
+        peak_at=place_of(peaks[1].at.span) if peaks[1].at is not None else None,
+        peak_sizes=_nominal(*peaks),
+        parameters=amount(new.parameters),
+        buffers=amount(new.buffers),
+        prepared=amount(_prepared(new)),
+    )
+
+
+def _nominal(*peaks: Peak) -> dict[str, int]:
+    """The sizes at which the peaks were found; `*` is called batch."""
+    return {"batch" if name == "*" else name: size for peak in peaks for name, size in peak.nominal}
+
+
+def _prepared(cost: Cost) -> Size:
+    return Size.of(0)

@@ -1,0 +1,81 @@
+"""From a program to its report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..cost import body_cost
+from ..graph import Node
+from ..passes.base import Mode
+from ..passes.choosing import chosen_optimiser
+from ..passes.listing import listing
+from ..passes.pipeline import Optimised
+from ..passes.rewriting import everything
+from ..program import BlockProgram, signature
+from .attention import attentions
+from .costs import amount, costs
+from .notes import notes
+from .places import lines_of, place_of
+from .report import Choice, Explanation, Listing, Rewrite, Timing
+
+
+def explain_program(
+    program: BlockProgram,
+    bind: Mapping[str, Any],
+    inputs: tuple[str, ...] = (),
+    *,
+    level: int = 2,
+    mode: Mode = "train",
+    stop_after: str | None = None,
+    listings: bool = False,
+    timings: bool = False,
+) -> Explanation:
+    """What the passes of a level do to a block; what is not bound stays a formula. Raises AttnError."""
+    optimiser = chosen_optimiser(level, mode, stop_after)
+    optimised = optimiser(program.graph(bind, inputs, checking=True))
+    return Explanation(
+        block=program.name,
+        file=program.unit.source.name,
+        signature=signature(program.block),
+        bound={name: str(value) for name, value in bind.items()},
+        inputs=list(inputs),
+        level=level,
+        mode=mode,
+        stop_after=stop_after,
+        cost=costs(optimised.source, optimised.graph, mode),
+        rewrites=_rewrites(optimised),
+        attention=attentions(optimised),
+        choices=[_choice(node) for node in everything(optimised.graph) if node.op == "choose"],
+        notes=notes(optimised.graph),
+        listings=_listings(optimised) if listings else [],
+        timings=_timings(optimised) if timings else [],
+    )
+
+
+def _rewrites(optimised: Optimised) -> list[Rewrite]:
+    return [
+        Rewrite(pass_name=step.done.name, exact=step.done.exact, text=change.text, places=lines_of(change.spans))
+        for step in optimised.steps
+        for change in step.changes
+    ]
+
+
+def _choice(node: Node) -> Choice:
+    first, second = (body_cost(node[name])[0] for name in ("first", "second"))
+    condition = f"{amount(node['left']).formula} <= {amount(node['right']).formula}"
+    text = "two ways to the same value; which one is taken is told by the sizes when the module runs"
+    return Choice(condition=condition, text=text, place=place_of(node.span), first=amount(first), second=amount(second))
+
+
+def _listings(optimised: Optimised) -> list[Listing]:
+    """The graph as written, and after each pass that changed it."""
+    found = [Listing(after="", text=listing(optimised.source))]
+    found += [Listing(after=step.done.name, text=listing(step.after)) for step in optimised.steps if step.after is not step.before]
+    return found
+
+
+def _timings(optimised: Optimised) -> list[Timing]:
+    return [
+        Timing(pass_name=step.done.name, milliseconds=round(step.seconds * 1000, 3), changes=len(step.changes)) for step in optimised.steps
+    ]

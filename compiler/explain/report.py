@@ -1,0 +1,159 @@
+"""The report of `attn explain`: plain records that print as text or as JSON, with the same content.
+
+The names of fields are a promise; new ones may be added. `schema_version` changes where one goes or changes its meaning.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Place(Model):
+    """Where something stands: lines and columns count from 1, the end is excluded. `text` is the first line, without its indent."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    text: str
+    library: bool
+
+
+class Amount(Model):
+    """A formula in the sizes that are not bound (`batch` stands for the leading axes), and its number where none is open."""
+
+    formula: str
+    value: int | None
+
+
+class Compared(Model):
+    """The same thing before and after the passes. `ratio` is after / before where that is one number for all sizes."""
+
+    before: Amount
+    after: Amount
+    ratio: float | None
+
+
+class Costs(Model):
+    """One run. `peak_at` is the operation at which the peak is reached (afterwards); `peak_sizes` are the sizes at which that was found
+    where no formula holds for all. `prepared` are operations that `mode="infer"` does once, not in each run."""
+
+    flops: Compared
+    bytes: Compared
+    peak_memory: Compared
+    peak_at: Place | None
+    peak_sizes: dict[str, int]
+    parameters: Amount
+    buffers: Amount
+    prepared: Amount
+
+
+class Rewrite(Model):
+    """One thing a pass did, and the lines of the program it touched."""
+
+    pass_name: str
+    exact: bool
+    text: str
+    places: list[Place]
+
+
+class Obstacle(Model):
+    """What keeps a faster way from being taken, where it stands, and the smallest edit that takes it away."""
+
+    reason: str
+    text: str
+    place: Place | None
+    edit: str
+
+
+class Dimensions(Model):
+    """The axes that make up the four dimensions of PyTorch's fused attention."""
+
+    batch: list[str]
+    heads: list[str]
+    rows: list[str]
+    features: list[str]
+
+
+class Attention(Model):
+    """One attention in the text and the way it is computed.
+
+    `fused`: one call of PyTorch's kernel. `chunked`: some keys at a time. `explicit`: all scores are held. `written out`: products and a
+    softmax that are not one `attend`. `taken apart`: another pass made something else of it. `scopes` are the blocks it stands in, one
+    for each time it is there. `function` is what the generated code calls. `scratch` is the memory it holds besides inputs and result.
+    """
+
+    place: Place | None
+    name: str
+    scopes: list[str]
+    way: Literal["fused", "chunked", "explicit", "written out", "taken apart"]
+    function: str
+    scores: str
+    layout: Dimensions | None
+    scratch: Amount
+    text: str
+    obstacles: list[Obstacle]
+    remarks: list[str]
+
+
+class Choice(Model):
+    """A choice that is made when the module runs: the first way where `condition` holds, else the second."""
+
+    condition: str
+    text: str
+    place: Place | None
+    first: Amount
+    second: Amount
+
+
+class Note(Model):
+    """Another faster way that was not taken."""
+
+    text: str
+    place: Place | None
+
+
+class Listing(Model):
+    """The graph after a pass, for people who work on the compiler."""
+
+    after: str
+    text: str
+
+
+class Timing(Model):
+    pass_name: str
+    milliseconds: float
+    changes: int
+
+
+class Explanation(Model):
+    """What the passes of a level did to a block. `str()` is the text that `attn explain` prints."""
+
+    schema_version: Literal[1] = 1
+    block: str
+    file: str
+    signature: str
+    bound: dict[str, str]
+    inputs: list[str]
+    level: int
+    mode: Literal["train", "infer"]
+    stop_after: str | None
+    cost: Costs
+    rewrites: list[Rewrite]
+    attention: list[Attention]
+    choices: list[Choice]
+    notes: list[Note]
+    listings: list[Listing] = []
+    timings: list[Timing] = []
+
+    def __str__(self) -> str:
+        from .text import explanation_text
+
+        return explanation_text(self)

@@ -1,0 +1,36 @@
+"""The optimiser that a call asks for; a level, mode or pass that does not exist is a mistake of the call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from ...dsl.closest import closest
+from ...dsl.diagnostics import AttnError, Diagnostic
+from ...dsl.source import NOWHERE
+from ..graph import Graph
+from .base import Mode
+from .pipeline import LEVELS, MODES, Optimised, optimise, passes
+
+
+def chosen_optimiser(level: int, mode: Mode, stop_after: str | None = None) -> Callable[[Graph], Optimised]:
+    """The optimiser of a level and mode, up to a pass. Raises AttnError (E0503) where there is none."""
+    for name, value, known in (("level", level, LEVELS), ("mode", mode, MODES)):
+        if value not in known:
+            help = f"{name} is one of {', '.join(map(repr, known))}"
+            raise AttnError([Diagnostic("E0503", f"`{name}={value!r}` is not known", NOWHERE, help=help)])
+    if stop_after is not None:
+        _check_pass(stop_after, level, mode)
+    return partial(optimise, level=level, mode=mode, stop_after=stop_after)
+
+
+def _check_pass(name: str, level: int, mode: Mode) -> None:
+    names = [one.name for one in passes(level, mode)]
+    if name in names:
+        return
+    if any(name == one.name for kind in MODES for one in passes(max(LEVELS), kind)):
+        title = f"the pass `{name}` does not run at -O{level} in mode {mode}"
+        raise AttnError([Diagnostic("E0503", title, NOWHERE, help="`attn passes` says where each one does")])
+    near = closest(name, names)
+    help = f"did you mean `{near}`?" if near else "`attn passes` lists them"
+    raise AttnError([Diagnostic("E0503", f"there is no pass `{name}`", NOWHERE, help=help)])
