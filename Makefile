@@ -11,7 +11,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q install -c constraint
 PROJECT := pyproject.toml setup.py constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format golden docs pictures bench sizes wheel wheel-check clean
+COUNT ?= 1000000
+JOBS ?= 2
+
+.PHONY: help demo test lint format golden fuzz docs pictures bench sizes wheel wheel-check clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -24,6 +27,9 @@ test: $(VENV)/.test ## run the tests
 
 golden: $(VENV)/.test ## rewrite the expected texts; read the diff before committing it
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --update-golden $(PYTEST_FLAGS)
+
+fuzz: $(VENV)/.test ## random programs against the optimiser: make fuzz COUNT=1000000; goes on where it ended
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/fuzz.py $(COUNT) --jobs $(JOBS) --record build/fuzz.txt
 
 lint: $(VENV)/.test ## ruff, mypy and pyright
 	$(BIN)/ruff check .

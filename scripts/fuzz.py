@@ -1,68 +1,131 @@
-"""Compare random programs with the reference interpreter: `python scripts/fuzz.py 1000 --seed 5`.
+"""Random programs against the optimiser: `python scripts/fuzz.py 1000000 --jobs 2`, or the programs of a few numbers: `--show 17 18`.
 
-Every program that the two disagree on, or that makes the compiler fail, is written to a file of its own; the exit status is 1 then.
+Every program follows from its number. Finished ranges are noted in the folder `--into`, and a run that is started again goes on behind
+them. Programs that fail are written there, as small as they get; the exit status is 1 then, and where a pass never did anything.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import multiprocessing
+import platform
 import sys
-import traceback
-from collections import Counter
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import torch
-from random_programs import LEAD, Text, program
+from fuzzing.checking import check, setting_of
+from fuzzing.programs import program
+from fuzzing.running import Tally, never_fired, run_range, tally
 
 import attn
-from attn.compiler.verify import Disagreement, Setting, compare
+
+CHUNK = 500
+MOST_CHUNKS = 40
+"""A process is given so many ranges, then a new one takes its place."""
 
 
-def outcome(made: Text, seed: int) -> tuple[str, str]:
-    """`same`, `refused` (both sides fail), `invalid` (the program is a mistake), or `wrong` and why."""
-    setting = Setting(
-        bind=made.bind, lead=((LEAD,), (), (1, LEAD))[seed % 3], below=made.below, seed=seed, loose=seed % 2 == 1, gradients=made.smooth,
-        slack=made.slack,
-    )  # fmt: skip
-    sizes = {**made.free, "*": 1 if seed % 3 == 1 else LEAD}
-    try:
-        return compare(attn.text(made.text), setting, sizes), ""
-    except attn.AttnError as error:
-        return "invalid", str(error)
-    except Disagreement as error:
-        return "wrong", str(error)
-    except Exception:  # noqa: BLE001  (whatever it is, the compiler must not end so)
-        return "wrong", traceback.format_exc(limit=-4)
-
-
-def write(folder: Path, seed: int, made: Text, why: str) -> Path:
-    path = folder / f"program_{seed}.attn"
-    notes = "".join(f"# {line}\n" for line in [f"seed {seed}, bind {made.bind}, free {made.free}", *why.splitlines()])
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(notes + made.text, encoding="utf-8")
-    return path
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("count", type=int, help="how many programs")
-    parser.add_argument("--seed", type=int, default=0, help="the number of the first one")
-    parser.add_argument("--length", type=int, default=7, help="how many lines a program has at most")
-    parser.add_argument("--into", type=Path, default=Path("fuzz"), help="the folder for programs that fail")
-    parser.add_argument("--invalid", action="store_true", help="print what the compiler says of programs that it does not take")
-    options = parser.parse_args()
+def work(first: int, count: int, into: str) -> tuple[int, int, str]:
+    """One range, in a process of its own."""
     torch.set_num_threads(1)
-    counts: Counter[str] = Counter()
-    for seed in range(options.seed, options.seed + options.count):
-        made = program(seed, options.length)
-        found, why = outcome(made, seed)
-        counts[found] += 1
-        if found == "wrong":
-            print(f"{write(options.into, seed, made, why)}: {why.splitlines()[-1] if why else ''}", flush=True)
-        elif found == "invalid" and options.invalid:
-            print(f"seed {seed}\n{why}\n{made.text}", flush=True)
-    print(", ".join(f"{name} {number}" for name, number in sorted(counts.items())))
-    return 1 if counts["wrong"] else 0
+    return first, count, run_range(first, count, Path(into)).text()
+
+
+# ---------------------------------------------------------------- ranges that are done
+
+
+def done(notes: Path) -> dict[tuple[int, int], Tally]:
+    """What a folder's notes say of earlier runs."""
+    if not notes.exists():
+        return {}
+    found = [json.loads(line) for line in notes.read_text(encoding="utf-8").splitlines()]
+    return {(entry["first"], entry["count"]): tally(json.dumps(entry["tally"])) for entry in found}
+
+
+def ranges(first: int, count: int) -> Iterator[tuple[int, int]]:
+    for start in range(first, first + count, CHUNK):
+        yield start, min(CHUNK, first + count - start)
+
+
+def run(options: argparse.Namespace) -> Tally:
+    """All ranges that are not done yet, side by side; every one is noted when it is finished."""
+    options.into.mkdir(parents=True, exist_ok=True)
+    notes: Path = options.into / "progress.jsonl"
+    known, total = done(notes), Tally()
+    wanted = [*ranges(options.seed, options.count)]
+    for key in wanted:
+        total.add(known.get(key, Tally()))
+    left = [key for key in wanted if key not in known]
+    end = time.monotonic() + 60 * options.minutes if options.minutes else float("inf")
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(options.jobs, context, max_tasks_per_child=MOST_CHUNKS) as pool:
+        while left and time.monotonic() < end:
+            batch, left = left[: 4 * options.jobs], left[4 * options.jobs :]
+            for future in as_completed([pool.submit(work, first, count, str(options.into)) for first, count in batch]):
+                first, count, text = future.result()
+                with notes.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"first": first, "count": count, "tally": json.loads(text)}) + "\n")
+                total.add(tally(text))
+            print(f"{total.programs:,} programs, {len(total.failures)} failures, {total.seconds:.0f} s of work", flush=True)
+    return total
+
+
+# ---------------------------------------------------------------- the report
+
+
+def report(total: Tally, options: argparse.Namespace) -> str:
+    """What ran, where, and what came of it."""
+    kinds = ", ".join(f"{number:,} {name}" for name, number in sorted(total.kinds.items()))
+    checks = ", ".join(f"{name} {number:,}" for name, number in sorted(total.checks.items()))
+    fired = ", ".join(f"{name} {number:,}" for name, number in sorted(total.fired.items()))
+    lines = [
+        f"command: {options.command}",
+        f"machine: {platform.machine()}, {multiprocessing.cpu_count()} cores; Python {platform.python_version()}, "
+        f"torch {torch.__version__}, attn {attn.__version__}",
+        f"programs: {total.programs:,} of {options.count:,} asked for, numbers from {options.seed:,}",
+        f"outcomes: {kinds}",
+        f"programs with a further check: {checks}",
+        f"lines by the table: {sum(total.made.values()):,} of {len(total.made)} operators; refused {sum(total.refused.values()):,}",
+        f"programs in which a pass did something: {fired or 'no pass'}",
+        f"passes that never did anything: {', '.join(never_fired(total)) or 'none'}",
+        f"failures: {len(total.failures)}",
+        f"seconds of work, all processes together: {total.seconds:.0f}",
+        f"programs a second in each process: {total.programs / max(total.seconds, 1e-9):.0f}",
+    ]
+    return "\n".join([*lines, *total.failures[:100]]) + "\n"
+
+
+def show(seeds: Sequence[int]) -> int:
+    """Print programs and what comes of them."""
+    for seed in seeds:
+        made = program(seed)
+        outcome = check(made, setting_of(seed))
+        print(f"# {seed}, bind {made.bind}, free {made.free}\n{made.text}# {outcome.kind} {outcome.where} {outcome.why} {outcome.fired}\n")
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("count", type=int, nargs="?", default=1000, help="how many programs")
+    parser.add_argument("--seed", type=int, default=1_000_000, help="the number of the first one")
+    parser.add_argument("--jobs", type=int, default=2, help="how many processes")
+    parser.add_argument("--into", type=Path, default=Path("build/fuzz"), help="the folder for notes and failures")
+    parser.add_argument("--minutes", type=float, default=0, help="begin no further range after that time")
+    parser.add_argument("--record", type=Path, help="write the report to this file, too")
+    parser.add_argument("--show", type=int, nargs="+", help="print the programs of these numbers instead")
+    options = parser.parse_args(arguments)
+    if options.show:
+        return show(options.show)
+    options.command = " ".join(["python scripts/fuzz.py", *(sys.argv[1:] if arguments is None else arguments)])
+    total = run(options)
+    told = report(total, options)
+    print(told)
+    if options.record:
+        options.record.write_text(told, encoding="utf-8")
+    return 1 if total.failures or never_fired(total) else 0
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def elaborate(
     frame = Frame(session, Scope(unit), owner, owner.inside(("block",), ()))
     session.visits.append(Visit(block, block.name, None))
     try:
-        inputs = _Root(frame, block, dict(bind or {}), frozenset(given)).bind()
+        inputs = Root(frame, block, dict(bind or {}), frozenset(given)).bind()
         outputs = _outputs(frame, block, bind or {}) if inputs is not None else None
     except Fault as fault:
         session.report(fault.diagnostic)
@@ -112,7 +112,9 @@ def _as_bound(frame: Frame, bound: Any, node: Node, symbol: str, span: Span) -> 
 
 
 @dataclass
-class _Root:
+class Root:
+    """The block that is the whole program: what its parameters are bound to. `given` are the optional inputs that will be passed."""
+
     frame: Frame
     block: tree.Block
     bound: dict[str, Any]

@@ -14,7 +14,7 @@ from ..sizes import Size
 from ..types import STAR, TensorType, TupleType
 from . import moving, norms, numbers, reducing, resizing, sliding, sums, weighting
 from .named import KINDS, Named, filled
-from .rules import RULES, Run, Touch, Value, Watch, rule
+from .rules import RULES, Draw, Run, Touch, Value, Watch, rule
 
 FAMILIES = (moving, norms, numbers, reducing, resizing, sliding, sums, weighting)
 """Their import fills the table of rules."""
@@ -46,13 +46,14 @@ def run(
     training: bool = False,
     watch: Watch | None = None,
     touch: Touch | None = None,
+    draw: Draw | None = None,
 ) -> Result:
     """As `evaluate`, with the states after the run. `watch` is told every value, those of a loop's steps too; what `touch` makes of a value
-    stands for it (the experiment of how much rounding matters)."""
+    stands for it (the experiment of how much rounding matters); `draw` gives the random numbers of a node."""
     present = [node for node in graph.inputs if not node.options.get("absent", False)]
     lead = _leading(present, inputs)
     named = {node: _entered(node, inputs[node["name"]], lead) for node in present}
-    state = Run(_solved(named), graph.weights, {**_constants(graph.weights), **weights}, training, watch, touch)
+    state = Run(_solved(named), graph.weights, {**_constants(graph.weights), **weights}, training, watch, touch, draw)
     for node, value in named.items():
         _check(state, node.tensor, value)
     for guard in graph.guards:

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..graph import Node
 from ..types import DType, promote
 from .named import KINDS, Named, filled, pointwise, positions
-from .rules import Refused, Run, rule
+from .rules import Run, rule
 
 # ---------------------------------------------------------------- two operands
 
@@ -175,11 +175,22 @@ def _weight(run: Run, node: Node, inputs: list[Named]) -> Named:
 
 @rule("dropout", "droppath")
 def _dropout(run: Run, node: Node, inputs: list[Named]) -> Named:
-    if run.training:
-        raise Refused(f"{node.op} in training draws random numbers")
-    return inputs[0].cast(node.dtype)
+    """In training what is kept is divided by the chance of keeping it; `droppath` draws for some axes only."""
+    value = inputs[0].cast(node.dtype)
+    if not run.training:
+        return value
+    axes = node.axes if node.op == "dropout" else tuple(axis for axis in node.axes if axis.name in node["per"])
+    kept = run.drawn(node, axes)
+    share = 1 - float(node["p"])
+    factor = Named((kept.data < share).to(value.data.dtype) / (share or 1.0), kept.axes)
+    return pointwise(torch.mul, value, factor)
 
 
-@rule("rand", "randn", "bernoulli")
+@rule("rand", "randn")
 def _draw(run: Run, node: Node, inputs: list[Named]) -> Named:
-    raise Refused(f"{node.op} draws random numbers")
+    return run.drawn(node, node.axes).cast(node.dtype)
+
+
+@rule("bernoulli")
+def _bernoulli(run: Run, node: Node, inputs: list[Named]) -> Named:
+    return pointwise(torch.lt, run.drawn(node, node.axes), inputs[0].cast("wide"))

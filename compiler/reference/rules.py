@@ -19,12 +19,14 @@ class Refused(ValueError):
 
 Watch = Callable[[Node, Named], None]
 Touch = Callable[[Node, Named], Named]
+Draw = Callable[[Node, tuple[int, ...]], Tensor]
+"""Numbers for a node that draws some, of this shape: evenly from 0 to 1, for `randn` from the normal distribution; float64."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What holds for a whole evaluation: the size of every symbol, stored tensors by path, whether it is training, who looks on, and who
-    changes values on the way."""
+    """What holds for a whole evaluation: the size of every symbol, stored tensors by path, whether it is training, who looks on, who
+    changes values on the way, and where random numbers come from (None: there are none)."""
 
     sizes: Mapping[str, int]
     slots: tuple[Weight, ...]
@@ -32,6 +34,14 @@ class Run:
     training: bool
     watch: Watch | None
     touch: Touch | None = None
+    draw: Draw | None = None
+
+    def drawn(self, node: Node, axes: tuple[Axis, ...]) -> Named:
+        """Random numbers for a node. Refused where there are none."""
+        if self.draw is None:
+            raise Refused(f"{node.op} draws random numbers")
+        lengths = self.lengths(axes)
+        return Named(self.draw(node, tuple(lengths.values())), tuple(lengths))
 
     def size(self, size: Size) -> int:
         """A size as a number. ValueError where it is not whole."""

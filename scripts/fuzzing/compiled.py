@@ -1,0 +1,63 @@
+"""A program as a module at every level, against the reference and against each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import attn
+from attn.compiler.passes import Mode
+
+from .answers import Answer, Case, Difference, difference, slopes
+from .metamorphic import DRAWS
+from .program import Program
+
+LEVELS = (0, 1, 2)
+
+
+def compiled_differences(program: Program, mode: Mode, case: Case, wanted: Answer) -> list[Difference] | None:
+    """Where a module of levels 0, 1 or 2 has another answer; level 1 must have the bits of level 0. None where random numbers are drawn."""
+    if any(word in program.text for word in DRAWS):
+        return None
+    answers = [_answer(program, mode, level, case) for level in LEVELS]
+    found = [one for given in answers for one in _against(wanted, given)]
+    plain, exact = answers[0].values, answers[1].values
+    unequal = [name for name in plain if not _same_bits(plain[name], exact[name])]
+    return found + [Difference(name, float("inf"), 0.0, f"{name or 'the result'}: level 1 has other bits than level 0") for name in unequal]
+
+
+def _against(wanted: Answer, given: Answer) -> list[Difference]:
+    left, right = {**wanted.values, **wanted.slopes}, {**given.values, **given.slopes}
+    return [one for name in right if (one := difference(name, left[name], right[name])) is not None]
+
+
+def _same_bits(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and a.dtype == b.dtype and bool(((a == b) | ((a != a) & (b != b))).all())
+
+
+def _answer(program: Program, mode: Mode, level: int, case: Case) -> Answer:
+    """What the module says, with the weights of the case."""
+    made = attn.compile(attn.text(program.text), bind=program.bind, mode=mode, level=level, dtype=torch.float64)
+    held = dict(made.state_dict(keep_vars=True))
+    held.update(made.named_buffers())
+    with torch.no_grad():
+        for path, value in case.weights.items():
+            held[path].copy_(value)
+    made.train(case.training)
+    inputs = {name: x.detach().requires_grad_(x.requires_grad) for name, x in case.inputs.items()}
+    with torch.set_grad_enabled(case.gradients):
+        given: Any = made(**inputs)
+    parts = given if isinstance(given, tuple) else (given,)
+    values: dict[str, Tensor] = dict(zip([output.name for output in program.graph.outputs], parts, strict=True))
+    return Answer({name: x.detach() for name, x in values.items()}, _slopes(program, case, made, inputs, values))
+
+
+def _slopes(program: Program, case: Case, made: torch.nn.Module, inputs: dict[str, Tensor], values: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Gradients in the names of the case; none where states take part in them, which a module does not give out."""
+    if not case.gradients or program.graph.updates:
+        return {}
+    own = dict(made.named_parameters())
+    leaves = {name: inputs[name] if name in inputs else own[name] for name in case.leaves()}
+    return slopes(values, {name: x for name, x in leaves.items() if x.requires_grad})

@@ -1,0 +1,25 @@
+"""Patterns that passes look for, written into random programs in many spellings. A pass that no policy reaches fails the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..draft import Draft
+from . import constants, heads, products, repeated, spelled, whole
+
+Policy = Callable[[Draft], object]
+"""Adds lines to a draft, or none where the values at hand do not allow it."""
+
+POLICIES: dict[str, tuple[Policy, ...]] = {
+    "products": products.POLICIES,
+    "spelled": spelled.POLICIES,
+    "constants": constants.POLICIES,
+    "heads": heads.POLICIES,
+    "repeated": repeated.POLICIES,
+    "whole": whole.POLICIES,
+}
+
+
+def apply(d: Draft) -> None:
+    """One pattern of a random family."""
+    d.rng.choice(d.rng.choice(list(POLICIES.values())))(d)
