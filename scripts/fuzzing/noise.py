@@ -19,7 +19,9 @@ DRAWS = 4
 STEPS = 64
 """How many roundings one operation is taken for."""
 JUMP = 2.0**-12
-QUIET = frozenset({"scalar", "literal", "size", "pos", "input", "weight", "param", "rename", "split", "merge", "expand", "cut", "pick", "item"})
+QUIET = frozenset(
+    {"scalar", "literal", "size", "pos", "input", "weight", "param", "rename", "split", "merge", "expand", "cut", "pick", "item"}
+)
 """Kinds of nodes that only name, hold or move numbers: they do not round."""
 
 
