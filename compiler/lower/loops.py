@@ -25,8 +25,8 @@ class BodyWriter(Writer):
         self._last: fx.Node | None = None
 
     def parameter(self, name: str) -> fx.Node:
-        """One more input, after those there are."""
-        taken = [str(node.target) for node in self.graph.nodes if node.op == "placeholder"]
+        """One more input, after those there are, under a name that nothing inside has."""
+        taken = [node.name for node in self.graph.nodes] + [str(node.target) for node in self.graph.nodes if node.op == "placeholder"]
         target = identifier(name, taken)
         if self._last is None:
             self._last = self.graph.placeholder(target)

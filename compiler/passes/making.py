@@ -32,6 +32,14 @@ class Make:
         """A node of the same operator, options and type on other inputs; `changed` are options that differ."""
         return self.node(like.op, inputs, like.type, **{**like.options, **changed})
 
+    def copy(self, like: Node, inputs: Sequence[Node]) -> Node:
+        """The same operation on other inputs, where it stands in the text and under its own name."""
+        return self.builder.make(like.op, tuple(inputs), like.type, like.options, like.span, like.scope, like.name)
+
+    def param(self, like: Node, **attrs: Any) -> Node:
+        """What stands for a node inside a body; `attrs` say which body and which place."""
+        return self.builder.make("param", (), like.type, attrs, like.span, like.scope, like.name)
+
     def fresh(self, like: str) -> str:
         """A name of an axis that the graph does not have."""
         name, count = like, 1
@@ -46,6 +54,16 @@ class Make:
     def scalar(self, value: int | float | bool) -> Node:
         kind: DType = "bool" if isinstance(value, bool) else "int" if isinstance(value, int) else "wide"
         return self.node("scalar", (), TensorType((), kind), value=value)
+
+    def size(self, size: Size) -> Node:
+        """A size as a number."""
+        known = size.integer()
+        return self.scalar(known) if known is not None else self.node("size", (), TensorType((), "int"), value=size)
+
+    def pointwise(self, op: str, *nodes: Node) -> Node:
+        """A function number by number of floating point operands that line up by name (`sqrt`, `tanh`, `maximum`, `relu` ...)."""
+        kinds: list[DType] = [node.dtype for node in nodes]
+        return self.node(op, nodes, TensorType(union(nodes), floating_type(*kinds)))
 
     def arithmetic(self, op: str, *nodes: Node) -> Node:
         """`add`, `sub`, `mul`, `neg`; and `div`, which is never whole. Operands line up by name."""
@@ -116,6 +134,13 @@ class Make:
                 raise ValueError(f"axis {name} is not in two of {[str(node.type) for node in nodes]}")
         axes = tuple(axis for axis in union(nodes) if axis.name not in over)
         return self.node("dot", nodes, TensorType(axes, product_type(node.dtype for node in nodes)), over=tuple(over))
+
+    def linear(self, x: Node, weight: Node, over: Sequence[str], made: Sequence[str]) -> Node:
+        """`x` mapped along `over` by a weight with these axes and those it makes, whose names `x` does not have."""
+        axes = tuple(Axis(name, weight.tensor.size(name)) for name in made)
+        kind = product_type((x.dtype, weight.dtype))
+        type = TensorType((*x.tensor.without(over).axes, *axes), kind)
+        return self.node("linear", (x, weight), type, over=tuple(over), made=tuple(made), each=(), own=tuple(made))
 
 
 def union(nodes: Sequence[Node]) -> tuple[Axis, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 from ..graph import Graph
 from .base import Change, Mode, Pass
 from .dead_slices import DeadSlices
+from .plan import Plan
 
 LEVELS = (0, 1, 2)
 MODES: tuple[Mode, ...] = ("train", "infer")
@@ -48,7 +49,7 @@ def passes(level: int = 2, mode: Mode = "train") -> tuple[Pass, ...]:
 
 
 def _all() -> tuple[Pass, ...]:
-    return (DeadSlices(),)
+    return (DeadSlices(), Plan())
 
 
 def pass_records() -> list[dict[str, Any]]:

@@ -1,0 +1,112 @@
+"""One region planned: the best order of every term, made into nodes over the region's leaves, and what both ways cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..graph import Builder, Node
+from .cost_model import Work, graph_work
+from .making import Make
+from .plan_decide import large, numbers_of
+from .plan_emit import Emitter, added, factors_of, finished
+from .plan_order import Leaf, Tree, best_order
+from .plan_prepared import Prepared
+from .plan_terms import CONTRACTIONS, VIEWS, Factor, Reader, Region
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A region and the nodes that would take its root's place, over the same leaves. `order` says in which order things are multiplied."""
+
+    region: Region
+    node: Node
+    written: Work
+    work: Work
+    order: str
+
+
+class Scratch:
+    """Where nodes are made to be looked at; what is taken is copied into the graph."""
+
+    def __init__(self, nodes: list[Node], prepared: Prepared) -> None:
+        self.builder = Builder()
+        for node in nodes:
+            self.builder.adopt(node)
+        self.names = {axis.name for node in nodes for axis in getattr(node.type, "axes", ())}
+        self.prepared = prepared
+
+    def at(self, node: Node) -> Make:
+        return Make(self.builder, node, self.names, _Same())
+
+
+class _Same(dict[Node, Node]):
+    """Every node stands for itself."""
+
+    def __missing__(self, key: Node) -> Node:
+        return key
+
+
+def best_region(root: Node, single: Callable[[Node], bool], scratch: Scratch) -> Planned | None:
+    """The best plan of the region that ends in a node, with biases multiplied out or not. None where there is nothing to choose."""
+    regions = [region for biases in (False, True) if (region := Reader(single, biases).region(root)) is not None]
+    if len(regions) == 2 and regions[0].inside == regions[1].inside:
+        regions.pop()
+    found = [plan for region in regions if not _settled(region) and (plan := planned(region, scratch)) is not None]
+    if not found:
+        return None
+    widest = found[-1].region.leaves
+    return min(found, key=lambda plan: _number(_over(plan, widest, scratch)))
+
+
+def _settled(region: Region) -> bool:
+    """Whether there is one order only: a single product of two, or a single sum."""
+    worked = [node for node in region.inside if node.op not in VIEWS]
+    return len(worked) == 1 and worked[0].op in CONTRACTIONS and all(len(term.factors) <= 2 for term in region.terms)
+
+
+def _over(plan: Planned, leaves: tuple[Node, ...], scratch: Scratch) -> Work:
+    """What a plan costs down to other leaves, which may lie deeper."""
+    return scratch_work(plan.node, leaves, scratch)
+
+
+def _number(work: Work) -> float:
+    return work.number(large(work.size))
+
+
+def scratch_work(root: Node, leaves: tuple[Node, ...], scratch: Scratch) -> Work:
+    known = frozenset(leaves)
+    return graph_work([root], lambda node: node in known or scratch.prepared(node))
+
+
+def planned(region: Region, scratch: Scratch) -> Planned | None:
+    """A region with every term in its best order."""
+    if not any(term.over for term in region.terms):
+        return None
+    make = scratch.at(region.root)
+    parts: list[Node] = []
+    orders: list[str] = []
+    for term in region.terms:
+        factors = factors_of(make, region, term)
+        tree = best_order(
+            [frozenset(factor.names) for factor in factors],
+            [name for name in term.over if any(name in factor.names for factor in factors)],
+            [scratch.prepared(factor.node) for factor in factors],
+            numbers_of(region.sizes),
+        ) if factors else None  # fmt: skip
+        parts.append(Emitter(make, factors).whole(tree) if tree is not None else make.scalar(term.number))
+        orders.append(spelled(tree, factors, scratch) if tree is not None else str(term.number))
+    node = finished(make, added(make, parts), region.root)
+    if node is None:
+        return None
+    written, work = (scratch_work(one, region.leaves, scratch) for one in (region.root, node))
+    return Planned(region, node, written, work, max(orders, key=len))
+
+
+def spelled(tree: Tree, factors: tuple[Factor, ...], scratch: Scratch, inner: bool = False) -> str:
+    """`q (k v)`: the order as a product of names."""
+    if isinstance(tree, Leaf):
+        factor = factors[tree.place]
+        return ("1/" if factor.divides else "") + scratch.prepared.called(factor.node)
+    text = f"{spelled(tree.left, factors, scratch, True)} {spelled(tree.right, factors, scratch, True)}"
+    return f"({text})" if inner else text
