@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..graph import Graph, Node
-from .base import Mode, Outcome, Pass
+from .base import Change, Mode, Outcome, Pass
 from .making import Make
 from .plan_choice import Chooser, choices
 from .plan_decide import Decision, decide
+from .plan_gram import Around, attention
 from .plan_prepared import Prepared
 from .plan_region import Scratch, best_region
-from .plan_terms import readable
+from .plan_repeats import repeats
+from .plan_terms import VIEWS, readable
 from .plan_way import Way, copied
-from .plan_words import told
+from .plan_words import repeated, told
 from .rewriting import everything, rewrite, uses
 
 
@@ -29,12 +31,27 @@ class Plan(Pass):
     exact: ClassVar[bool] = False
 
     def run(self, graph: Graph, mode: Mode) -> Outcome:
-        planning = _Planning(graph, mode)
+        single, changes = _without_repeats(graph)
+        planning = _Planning(single, mode)
         ways = planning.ways()
         if not ways:
-            return Outcome(graph)
-        made = rewrite(graph, _Taking(ways, planning.prepared, choices(planning.nodes)))
-        return Outcome(made, tuple(told(way, planning.prepared) for way in ways.values()))
+            return Outcome(single, changes)
+        made = rewrite(single, _Taking(ways, planning.prepared, choices(planning.nodes)))
+        return Outcome(made, (*changes, *(told(way, planning.prepared) for way in ways.values())))
+
+
+def _without_repeats(graph: Graph) -> tuple[Graph, tuple[Change, ...]]:
+    """The graph with repetitions as late as can be, and what came out of products."""
+    taken: dict[Node, None] = {}
+
+    def rule(make: Make, node: Node) -> Node | None:
+        made = repeats(make, node)
+        if made is not None and node.op in ("dot", "attend"):
+            taken[node] = None
+        return made
+
+    made = rewrite(graph, rule)
+    return made, tuple(repeated(node) for node in taken)
 
 
 class _Planning:
@@ -46,17 +63,25 @@ class _Planning:
         self.counts: Counter[Node] = uses(graph)
         self.scratch = Scratch(self.nodes, self.prepared)
         self.done: set[Node] = set()
+        readers = {source: node for node in self.nodes for source in node.inputs}
+        self.around = Around(readers, self._single, mode == "train")
 
     def ways(self) -> Mapping[Node, Way]:
         """The other way for every root where there is a better one, in the order of the text."""
         found: dict[Node, Way] = {}
+        for attend in [node for node in self.nodes if node.op == "attend"]:
+            way = attention(attend, self.around, self.scratch)
+            if way is not None:
+                found[way.root] = way
+                self.done.update(way.inside)
         for node in reversed(self.nodes):
             if node in self.done or not readable(node):
                 continue
             way = self._region(node)
             if way is not None:
                 found[node] = way
-        return dict(reversed(found.items()))
+        places = {node: place for place, node in enumerate(self.nodes)}
+        return dict(sorted(found.items(), key=lambda item: places[item[0]]))
 
     def _single(self, node: Node) -> bool:
         return self.counts[node] == 1
@@ -92,4 +117,11 @@ class _Taking:
     def _chosen(self, make: Make, node: Node, way: Way, decision: Decision, planned: Node) -> Node:
         written = make.copy(node, [make.new(source) for source in node.inputs])
         ground = frozenset(make.new(leaf) for leaf in way.leaves)
-        return self.chooser.choice(make, (planned, written), decision, lambda one: one in ground or self.prepared(one))
+        return self.chooser.choice(make, (planned, written), decision, lambda one: one in ground or self._kept(one))
+
+    def _kept(self, node: Node) -> bool:
+        """Whether a value is worked out from weights before the choice; another name of a weight is not."""
+        below = node
+        while below.op in VIEWS:
+            below = below.inputs[0]
+        return below.op != "weight" and self.prepared(node)

@@ -21,7 +21,7 @@ WORTH = 0.97
 """A way is another way where it costs less than this part of what is written."""
 ALWAYS = 16
 """A way that wins where every axis has so many positions is taken without a comparison: below, both are fast."""
-NEAR = 2
+NEAR = 4
 """Two first values that differ by no more than this are told as one, the later."""
 FURTHEST = 2**40
 EFFORT = 16

@@ -9,6 +9,10 @@ from functools import cached_property
 from .cost_model import CALL, MOVED, count, pair_work
 
 MAX_EXACT = 7
+GROWTH = 2
+"""How much more memory a product of weights may take than its factors."""
+UNHEARD = 10**18
+"""A cost that nothing outweighs."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,12 @@ class _Planner:
         a, b = left[1].axes, right[1].axes
         gone = frozenset(name for name in (a | b) & self.over if not any(name in other.axes for other in outside))
         made = Pair(left[1], right[1], gone)
-        return left[0] + right[0] + (0 if made.prepared else CALL + pair_work(a, b, gone, self.sizes, 1)), made
+        return left[0] + right[0] + (self._kept(made) if made.prepared else CALL + pair_work(a, b, gone, self.sizes, 1)), made
+
+    def _kept(self, made: Pair) -> int:
+        """Nothing, for a product of weights that is made once; but it is not to take up much more memory than they do."""
+        before = count(made.left.axes, self.sizes, 1) + count(made.right.axes, self.sizes, 1)
+        return 0 if count(made.axes, self.sizes, 1) <= GROWTH * before else UNHEARD
 
     def exact(self) -> Tree:
         """Every way to multiply in pairs, over sets of factors written as bits. Of equal ways the first one wins."""
@@ -102,13 +111,14 @@ class _Planner:
 
     def greedy(self) -> Tree:
         """The pair that costs least next, until one is left."""
-        trees = [self.leaf(place) for place in range(len(self.leaves))]
+        trees: list[_Found] = [self.leaf(place) for place in range(len(self.leaves))]
         while len(trees) > 1:
             choices = [(i, j) for i in range(len(trees)) for j in range(i + 1, len(trees))]
             made = [self.pair((0, trees[i][1]), (0, trees[j][1]), self._rest(trees, i, j)) for i, j in choices]
             best = min(range(len(choices)), key=lambda place: (made[place][0] + self._written(made[place][1]), choices[place]))
             i, j = choices[best]
-            trees = [*(tree for place, tree in enumerate(trees) if place not in (i, j)), made[best]]
+            kept: list[_Found] = [tree for place, tree in enumerate(trees) if place not in (i, j)]
+            trees = [*kept, made[best]]
         return trees[0][1]
 
     @staticmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..graph import Node
@@ -25,7 +25,12 @@ class Way:
 
 def copied(make: Make, root: Node, leaves: Sequence[Node]) -> Node:
     """Nodes over leaves of the old graph, made again over what these have become."""
-    new = {leaf: make.new(leaf) for leaf in leaves}
+    return over(make, root, {leaf: make.new(leaf) for leaf in leaves})
+
+
+def over(make: Make, root: Node, new: Mapping[Node, Node]) -> Node:
+    """A node made again, with others in the place of some below it."""
+    made = dict(new)
     for node in below([root], lambda node: node in new):
-        new[node] = make.copy(node, [new[source] for source in node.inputs])
-    return new[root]
+        made[node] = make.copy(node, [made[source] for source in node.inputs])
+    return made[root]

@@ -25,6 +25,12 @@ def told(way: Way, prepared: Prepared) -> Change:
     return Change(f"{name} is worked out as {way.order}: {costs}{when}", tuple(spans))
 
 
+def repeated(node: Node) -> Change:
+    """What is said where a tensor is no longer repeated."""
+    name = f"`{node.name}`" if node.name else f"this `{node.op}`"
+    return Change(f"{name} reads what was repeated as it is, without the repetition", (node.span,) if node.span.source.text else ())
+
+
 def operations(nodes: list[Node]) -> str:
     """The floating-point operations of these nodes as a formula."""
     return _summed(nodes, node_flops)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
-from agreement import Rounding, Setting, inputs_for
 from torch import Tensor
 
 import attn
@@ -15,9 +14,11 @@ from attn.compiler.lower.lowering import lower
 from attn.compiler.passes.base import Mode, Outcome
 from attn.compiler.passes.making import Make
 from attn.compiler.passes.plan import Plan
-from attn.compiler.passes.rewriting import rewrite
+from attn.compiler.passes.rewriting import everything, rewrite
 from attn.compiler.reference import run
 from attn.compiler.sizes import Size
+from attn.compiler.verify import Setting, inputs_for
+from attn.compiler.verify.rounding import Rounding
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,10 @@ class Program:
 
 
 def ways(graph: Graph) -> Iterator[Graph]:
-    """The graph as it is, and with every choice made for it."""
-    yield graph
+    """The graph with every choice made for it, one way and the other; the graph itself where there is none."""
+    if not any(node.op == "choose" for node in everything(graph)):
+        yield graph
+        return
     for first in (True, False):
 
         def forced(make: Make, node: Node, first: bool = first) -> Node | None:
@@ -47,9 +50,7 @@ def ways(graph: Graph) -> Iterator[Graph]:
             left, right = (0, 1) if first else (1, 0)
             return make.again(node, [make.new(source) for source in node.inputs], left=Size.of(left), right=Size.of(right))
 
-        made = rewrite(graph, forced)
-        if made is not graph:
-            yield made
+        yield rewrite(graph, forced)
 
 
 def weights_of(graph: Graph) -> dict[str, Tensor]:

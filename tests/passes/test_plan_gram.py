@@ -1,0 +1,104 @@
+"""Attention over channels, taken apart: the tokens are multiplied with themselves first, and norms divide what is small."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+import torch
+
+import attn
+from attn.compiler.passes.base import Mode
+from attn.compiler.passes.pipeline import MODES
+from attn.compiler.passes.plan import Plan
+from attn.compiler.passes.rewriting import everything
+
+from .planning import Program, held_against, ways
+
+CHANNELS = """block t(x: [*, N, D]{more}) -> [*, N, D] {{
+    axis h = 2, d = D / 2
+    q = linear(x, D -> h d{bias})
+    k = linear(x, D -> h d{bias})
+    v = linear(x, D -> h d{bias})
+    return {body}
+}}
+"""
+UNMAPPED = CHANNELS.format(body="attend(q, k, v, over=d, dot=N)", more="", bias="").replace("-> [*, N, D] {", "-> [*, N, h, d] {", 1)
+N = ({"N": 5},)
+
+
+def channels(body: str, bias: bool = True, more: str = "") -> Program:
+    return Program(CHANNELS.format(body=body, more=more, bias="" if bias else ", bias=false"), {"D": 6}, N)
+
+
+def attended(options: str = "", more: str = "", bias: bool = True, after: str = " |> linear(h d -> D) as out") -> Program:
+    return channels(f"attend(q, k, v, over=d, dot=N{options}){after}", bias, more)
+
+
+PROGRAMS = {
+    "as in DaViT": attended(", scale=0.5"),
+    "without biases": attended(bias=False),
+    "the default scale": attended(),
+    "a temperature": attended(", scale=t", ", t: [h=2]"),
+    "a bias and a mask": attended(", bias=b, where=m", ", b: [h=2, d=3, d'=3], m: bool [d=3, d'=3]"),
+    "a mask that lets nothing through": attended(", where=m and not m", ", m: bool [d=3, d'=3]"),
+    "a softcap": attended(", softcap=2.0"),
+    "sigmoid": attended(", by=sigmoid, where=m", ", m: bool [d'=3]"),
+    "relu2": attended(", by=relu2"),
+    "no map after it": Program(UNMAPPED, {"D": 6}, N),
+    "values from elsewhere": channels("attend(q, k, w, over=d, dot=N) |> linear(h d -> D) as out", more=", w: [*, N, h=2, d=3]"),
+    "queries and keys of length 1": channels(
+        "attend(l2norm(q, N), l2norm(k, N), v, over=d, dot=N, scale=0.7) |> linear(h d -> D) as out"
+    ),
+    "queries of length 1": channels("attend(l2norm(q, N), k, v, over=d, dot=N) |> linear(h d -> D) as out", bias=False),
+}  # fmt: skip
+
+
+RUNS: list[tuple[str, Mode]] = [*((name, MODES[0]) for name in PROGRAMS), ("as in DaViT", "infer"), ("a bias and a mask", "infer")]
+
+
+@pytest.mark.parametrize(("name", "mode"), RUNS)
+def test_taken_apart_it_says_the_same(name: str, mode: Mode) -> None:
+    torch.set_num_threads(1)
+    program = PROGRAMS[name]
+    made = program.outcome(mode)
+    assert made.changes
+    assert any(node.op == "softmax" or node.op == "choose" for node in everything(made.graph))
+    for sizes in program.sizes:
+        for graph in ways(made.graph):
+            held_against(program.graph(), graph, sizes)
+
+
+LIBRARY: tuple[tuple[str, Mapping[str, int], Mapping[str, int]], ...] = (
+    ("channel_group", {"D": 8, "groups": 2}, {"N": 5}),
+    ("xca", {"D": 8, "heads": 2}, {"N": 7}),
+    ("mdta", {"C": 4, "heads": 2}, {"H": 3, "W": 5}),
+)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("name", "bind", "sizes"), LIBRARY)
+def test_the_library_is_planned(name: str, bind: Mapping[str, int], sizes: Mapping[str, int], mode: Mode) -> None:
+    source = getattr(attn.std.channel_tokens, name).graph(dict(bind))
+    made = Plan().run(source, mode)
+    assert made.changes
+    for graph in ways(made.graph):
+        held_against(source, graph, sizes)
+
+
+def test_a_single_token_does() -> None:
+    program = PROGRAMS["queries and keys of length 1"]
+    for graph in ways(program.outcome("train").graph):
+        held_against(program.graph(), graph, {"N": 1})
+
+
+def test_attention_over_tokens_stays_whole() -> None:
+    source = attn.std.heads.mha.graph({"D": 8, "heads": 2})
+    assert Plan().run(source, "train").graph is source
+
+
+def test_dropout_stays_inside_attention_while_training() -> None:
+    program = attended(", dropout=0.5")
+    assert [node.op for node in everything(program.outcome("train").graph)].count("attend") == 1
+    assert program.outcome("infer").changes
+    assert not program.outcome("train").changes
