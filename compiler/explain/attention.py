@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ...dsl.source import Span
 from ..cost import readable, scratch_bytes
@@ -10,7 +10,8 @@ from ..graph import Graph, Node
 from ..ops.attend_way import Layout, Roles, Way, attend_way, copied, roles
 from ..passes.pipeline import Optimised
 from ..passes.rewriting import everything
-from ..types import Axis, TensorType
+from ..sizes import Size, equal
+from ..types import STAR, Axis, TensorType
 from .costs import amount
 from .obstacles import obstacles
 from .places import place_of
@@ -72,7 +73,9 @@ def function_of(node: Node, way: Way) -> str:
 def scores_text(parts: Roles) -> str:
     """`[*, h, N, N']`: the axes of all scores."""
     sizes = {axis.name: axis.size for source in parts.node.inputs for axis in source.axes}
-    return str(TensorType(tuple(Axis(name, sizes[name]) for name in (*parts.rows, *parts.keys))))
+    shared = (*parts.side(parts.k), *parts.v.tensor.names)
+    rows = sorted(parts.rows, key=lambda name: (name != STAR, name not in shared))
+    return str(TensorType(tuple(Axis(name, sizes[name]) for name in (*rows, *parts.keys))))
 
 
 def _dimensions(layout: Layout | None) -> Dimensions | None:
@@ -101,14 +104,22 @@ def _remarks(parts: Roles, way: Way, training: bool) -> list[str]:
     """What a fused call costs besides itself, and where PyTorch itself falls back to holding all scores."""
     if way.layout is None:
         return []
-    found = [f"{name} are repeated in memory along {' '.join(axes)}" for name, axes in copied(parts, way.layout).items()]
+    found = _repeated(copied(parts, way.layout))
     if way.layout.scaled:
         found.append(f"the scale is multiplied into the {way.layout.scaled} first")
     if len(parts.q) > 1:
         found.append(f"the {len(parts.q)} terms are one: their features stand side by side")
     if "where" in parts.extras:
-        found.append("pairs that `where=` refuses are worked out too, and left out")
+        found.append("`where=` is a mask to it: pairs that are refused are worked out too, and thrown away")
     return found + _falls_back(parts, way.layout, training)
+
+
+def _repeated(copies: Mapping[str, Sequence[str]]) -> list[str]:
+    """`keys and values are repeated in memory along h`."""
+    along: dict[str, list[str]] = {}
+    for name, axes in copies.items():
+        along.setdefault(" ".join(axes), []).append(name)
+    return [f"{' and '.join(names)} are repeated in memory along {axes}" for axes, names in along.items()]
 
 
 def _falls_back(parts: Roles, layout: Layout, training: bool) -> list[str]:
@@ -116,9 +127,12 @@ def _falls_back(parts: Roles, layout: Layout, training: bool) -> list[str]:
     found: list[str] = []
     sizes = {axis.name: axis.size for axis in parts.v.axes}
     values = TensorType(tuple(Axis(name, sizes[name]) for name in layout.features)).elements()
-    if values != parts.node["features"]:
-        found.append(f"on the CPU PyTorch holds the scores inside: queries have {readable(parts.node['features'])} features, "
-                     f"values {readable(values)}, and its kernel wants as many")  # fmt: skip
+    features: Size = parts.node["features"]
+    same = equal(values, features)
+    if not same:
+        why = f"queries have {readable(features)} features and values {readable(values)}"
+        where = "" if same is False else ", unless these are the same number"
+        found.append(f"on the CPU PyTorch holds the scores inside, because {why}{where}")
     if training and parts.node["dropout"]:
         found.append("in training dropout makes PyTorch hold the scores inside on the CPU")
     if training and "bias" in parts.extras and _has_gradients(parts.extras["bias"]):
