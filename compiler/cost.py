@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .graph import Body, Graph, Node, topological
 from .ops import OPERATORS
+from .prepared import prepared_values
 from .sizes import Size, minimum
 from .types import TensorType, TupleType
+
+if TYPE_CHECKING:
+    from .passes.base import Mode
 
 BYTES: dict[str, int] = {"float": 4, "wide": 4, "int": 8, "bool": 1, "complex": 8}
 FREE = frozenset(("input", "weight", "scalar", "size", "literal", "item", "param", "rename", "layer", "unknown"))
@@ -21,18 +26,28 @@ FREE = frozenset(("input", "weight", "scalar", "size", "literal", "item", "param
 
 @dataclass(frozen=True)
 class Cost:
-    """`parameters` are trained numbers, `buffers` saved ones that are not trained."""
+    """`parameters` are trained numbers, `buffers` saved ones that are not trained. `prepared`: operations that are done once, not in
+    each run; `kept`: the bytes of what they leave."""
 
     flops: Size
     bytes: Size
     parameters: Size
     buffers: Size
+    prepared: Size
+    kept: Size
 
 
-def graph_cost(graph: Graph) -> Cost:
+def done_once(graph: Graph, mode: Mode) -> tuple[frozenset[Node], tuple[Node, ...]]:
+    """The nodes that are worked out once, before any run, and those of them that are kept: none in training."""
+    kept = prepared_values(graph) if mode == "infer" else ()
+    return frozenset(topological(kept)), kept
+
+
+def graph_cost(graph: Graph, mode: Mode = "train") -> Cost:
     """The cost of one run of a graph."""
-    flops, moved = _nodes_cost(graph.nodes)
-    trained, kept = Size.of(0), Size.of(0)
+    once, held = done_once(graph, mode)
+    flops, moved = _nodes_cost(node for node in graph.nodes if node not in once)
+    trained, saved = Size.of(0), Size.of(0)
     for weight in graph.weights:
         count = Size.of(1)
         for size in weight.shape:
@@ -40,8 +55,11 @@ def graph_cost(graph: Graph) -> Cost:
         if weight.kind == "param":
             trained = trained + count
         elif weight.kind != "const":
-            kept = kept + count
-    return Cost(flops, moved, trained, kept)
+            saved = saved + count
+    kept = Size.of(0)
+    for node in held:
+        kept = kept + type_bytes(node.type)
+    return Cost(flops, moved, trained, saved, _nodes_cost(once)[0], kept)
 
 
 def _nodes_cost(nodes: Iterable[Node]) -> tuple[Size, Size]:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from .cost import BYTES, FREE, scratch_bytes, type_bytes
+from .cost import BYTES, FREE, done_once, scratch_bytes, type_bytes
 from .graph import Body, Graph, Node, topological
 from .sizes import Size, SizeTooLarge, maximum, minimum
 from .sizes.prove import SMALL_EFFORT, at_least
+
+if TYPE_CHECKING:
+    from .passes.base import Mode
 
 NOMINAL = 1024
 """What an unbound size counts as where only numbers tell which moment is the largest; leading axes count as 1."""
@@ -39,15 +43,17 @@ class _Moment:
     at: Node | None
 
 
-def peak_memory(graph: Graph) -> Peak:
-    """The peak of one run of a graph."""
+def peak_memory(graph: Graph, mode: Mode = "train") -> Peak:
+    """The peak of one run of a graph. What `mode="infer"` works out once counts as a weight."""
+    once = done_once(graph, mode)[0]
+    nodes = [node for node in graph.nodes if node not in once]
     ends = [*graph.inputs, *(output.node for output in graph.outputs), *(node for _, node in graph.updates)]
     try:
-        return _largest(_maximal(_moments(graph.nodes, ends, lambda size: size)))
+        return _largest(_maximal(_moments(nodes, ends, lambda size: size)))
     except SizeTooLarge:
-        names = sorted({name for node in graph.nodes for name in type_bytes(node.type).free()})
+        names = sorted({name for node in nodes for name in type_bytes(node.type).free()})
         sizes = {name: nominal(name) for name in names}
-        moments = _moments(graph.nodes, ends, lambda size: Size.of(_at(size, sizes)))
+        moments = _moments(nodes, ends, lambda size: Size.of(_at(size, sizes)))
         top = max(moments, key=lambda moment: moment.bytes.integer() or 0)
         return Peak(top.bytes, top.at, tuple(sizes.items()))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..cost import Cost, graph_cost, readable
+from ..cost import graph_cost, readable
 from ..graph import Graph
 from ..memory import Peak, peak_memory
 from ..passes.base import Mode
@@ -31,8 +31,8 @@ def _ratio(before: Size, after: Size) -> float | None:
 
 def costs(before: Graph, after: Graph, mode: Mode) -> Costs:
     """What one run costs before and after the passes."""
-    old, new = graph_cost(before), graph_cost(after)
-    peaks = peak_memory(before), peak_memory(after)
+    old, new = graph_cost(before, mode), graph_cost(after, mode)
+    peaks = peak_memory(before, mode), peak_memory(after, mode)
     return Costs(
         flops=compared(old.flops, new.flops),
         bytes=compared(old.bytes, new.bytes),
@@ -41,14 +41,11 @@ def costs(before: Graph, after: Graph, mode: Mode) -> Costs:
         peak_sizes=_nominal(*peaks),
         parameters=amount(new.parameters),
         buffers=amount(new.buffers),
-        prepared=amount(_prepared(new)),
+        prepared=amount(new.prepared),
+        kept=amount(new.kept),
     )
 
 
 def _nominal(*peaks: Peak) -> dict[str, int]:
     """The sizes at which the peaks were found; `*` is called batch."""
     return {"batch" if name == "*" else name: size for peak in peaks for name, size in peak.nominal}
-
-
-def _prepared(cost: Cost) -> Size:
-    return Size.of(0)

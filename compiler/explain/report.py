@@ -43,7 +43,7 @@ class Compared(Model):
 
 class Costs(Model):
     """One run. `peak_at` is the operation at which the peak is reached (afterwards); `peak_sizes` are the sizes at which that was found
-    where no formula holds for all. `prepared` are operations that `mode="infer"` does once, not in each run."""
+    where no formula holds for all. `prepared` are operations that `mode="infer"` does once, not in each run; `kept` bytes stay of them."""
 
     flops: Compared
     bytes: Compared
@@ -53,6 +53,7 @@ class Costs(Model):
     parameters: Amount
     buffers: Amount
     prepared: Amount
+    kept: Amount
 
 
 class Rewrite(Model):

@@ -46,8 +46,8 @@ def _costs(cost: Costs) -> list[str]:
     lines += _row("parameters", shown(cost.parameters, ""))
     if cost.buffers.formula != "0":
         lines += _row("buffers", shown(cost.buffers, ""))
-    if cost.prepared.formula != "0":
-        lines += _row("done once", f"{shown(cost.prepared, '')} operations on weights alone")
+    if cost.kept.formula != "0":
+        lines += _row("done once", f"{shown(cost.prepared, '')} operations on weights alone, which leave {shown(cost.kept, 'B')}")
     return lines
 
 

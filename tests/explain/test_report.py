@@ -67,7 +67,7 @@ def test_the_fields_of_the_report_are_these() -> None:
         "Place": ["file", "line", "column", "end_line", "end_column", "text", "library"],
         "Amount": ["formula", "value"],
         "Compared": ["before", "after", "ratio"],
-        "Costs": ["flops", "bytes", "peak_memory", "peak_at", "peak_sizes", "parameters", "buffers", "prepared"],
+        "Costs": ["flops", "bytes", "peak_memory", "peak_at", "peak_sizes", "parameters", "buffers", "prepared", "kept"],
         "Rewrite": ["pass_name", "exact", "text", "places"],
         "Obstacle": ["reason", "text", "place", "edit"],
         "Dimensions": ["batch", "heads", "rows", "features"],
