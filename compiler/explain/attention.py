@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ...dsl.source import Span
 from ..cost import readable, scratch_bytes
-from ..graph import Graph, Node
+from ..graph import Body, Graph, Node, topological
 from ..ops.attend_way import Layout, Roles, Way, attend_way, copied, roles
 from ..passes.pipeline import Optimised
 from ..passes.rewriting import everything
 from ..sizes import Size, equal
 from ..types import STAR, Axis, TensorType
-from .costs import amount
+from .costs import amount, conditions
 from .obstacles import obstacles
 from .places import place_of
 from .report import Attention, Dimensions
@@ -25,7 +25,8 @@ Site = tuple[Span, tuple[str, ...]]
 
 def attentions(optimised: Optimised) -> list[Attention]:
     """The attentions of the graph that runs, those written out in it, and those that passes took apart; in the order of the text."""
-    found = [(node, _one(node, optimised.mode == "train")) for node in everything(optimised.graph) if node.op == "attend"]
+    when, training = _conditions(optimised.graph), optimised.mode == "train"
+    found = [(node, _one(node, training, when.get(node, ""))) for node in _attends(optimised.graph)]
     found += written_out(optimised.graph, optimised.level)
     found += _taken_apart(optimised)
     return _gathered(found)
@@ -42,7 +43,19 @@ def _gathered(found: Sequence[tuple[Node, Attention]]) -> list[Attention]:
     )
 
 
-def _one(node: Node, training: bool) -> Attention:
+def _conditions(graph: Graph) -> dict[Node, str]:
+    """For what stands inside one way of a choice: when that way is taken."""
+    found: dict[Node, str] = {}
+    for node in everything(graph):
+        if node.op != "choose":
+            continue
+        for name, words in zip(("first", "second"), conditions(node["left"], node["right"]), strict=True):
+            body: Body = node[name]
+            found.update(dict.fromkeys(topological(body.yields), f"only where {words}; the other way has no such attention"))
+    return found
+
+
+def _one(node: Node, training: bool, condition: str) -> Attention:
     parts, way = roles(node), attend_way(node)
     return Attention(
         place=place_of(node.span),
@@ -55,7 +68,7 @@ def _one(node: Node, training: bool) -> Attention:
         scratch=amount(scratch_bytes(node)),
         text=_text(parts, way),
         obstacles=obstacles(parts, way),
-        remarks=_remarks(parts, way, training),
+        remarks=[*([condition] if condition else []), *_remarks(parts, way, training)],
     )
 
 
@@ -166,7 +179,7 @@ def _taken_apart(optimised: Optimised) -> list[tuple[Node, Attention]]:
             site = _site(node)
             if site in after or site in now:
                 continue
-            told = [change.text for change in step.changes if any(_touches(span, node.span) for span in change.spans)]
+            told = any(_touches(span, node.span) for change in step.changes for span in change.spans)
             found[site] = node, _apart(node, step.done.name, told)
     return list(found.values())
 
@@ -183,8 +196,8 @@ def _touches(a: Span, b: Span) -> bool:
     return a.source is b.source and a.start < b.end and b.start < a.end
 
 
-def _apart(node: Node, name: str, told: Sequence[str]) -> Attention:
-    text = f"{name}: {'; '.join(told)}" if told else f"the pass {name} replaced it"
+def _apart(node: Node, name: str, told: bool) -> Attention:
+    text = f"the pass {name} made something else of it{': see the rewrites' if told else ''}"
     return Attention(
         place=place_of(node.span), name=node.name, scopes=[], way="taken apart", function="", scores=scores_text(roles(node)), layout=None,
         scratch=amount(scratch_bytes(node) * 0), text=text, obstacles=[], remarks=[],

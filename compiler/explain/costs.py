@@ -49,3 +49,9 @@ def costs(before: Graph, after: Graph, mode: Mode) -> Costs:
 def _nominal(*peaks: Peak) -> dict[str, int]:
     """The sizes at which the peaks were found; `*` is called batch."""
     return {"batch" if name == "*" else name: size for peak in peaks for name, size in peak.nominal}
+
+
+def conditions(left: Size, right: Size) -> tuple[str, str]:
+    """`left <= right` and its contrary, the side with unbound sizes first: `N >= 319` and `N < 319`."""
+    a, b = readable(left), readable(right)
+    return (f"{b} >= {a}", f"{b} < {a}") if a.constant() is not None else (f"{a} <= {b}", f"{a} > {b}")

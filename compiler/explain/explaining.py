@@ -14,7 +14,7 @@ from ..passes.pipeline import Optimised
 from ..passes.rewriting import everything
 from ..program import BlockProgram, signature
 from .attention import attentions
-from .costs import amount, costs
+from .costs import amount, conditions, costs
 from .notes import notes
 from .places import lines_of, place_of
 from .report import Choice, Explanation, Listing, Rewrite, Timing
@@ -63,7 +63,7 @@ def _rewrites(optimised: Optimised) -> list[Rewrite]:
 
 def _choice(node: Node) -> Choice:
     first, second = (body_cost(node[name])[0] for name in ("first", "second"))
-    condition = f"{amount(node['left']).formula} <= {amount(node['right']).formula}"
+    condition, _ = conditions(node["left"], node["right"])
     text = "two ways to the same value; which one is taken is told by the sizes when the module runs"
     return Choice(condition=condition, text=text, place=place_of(node.span), first=amount(first), second=amount(second))
 

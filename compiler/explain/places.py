@@ -23,9 +23,10 @@ def place_of(span: Span) -> Place | None:
 
 
 def lines_of(spans: tuple[Span, ...]) -> list[Place]:
-    """The places of spans, each line once."""
+    """The places of spans, each line once, in the order of each text."""
     found = {(place.file, place.line): place for span in spans for place in (place_of(span),) if place is not None}
-    return list(found.values())
+    files = list(dict.fromkeys(file for file, _ in found))
+    return sorted(found.values(), key=lambda place: (files.index(place.file), place.line))
 
 
 def option_span(call: Span, option: str) -> Span | None:

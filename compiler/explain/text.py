@@ -12,6 +12,7 @@ UNITS = ("", " K", " M", " G", " T", " P")
 MARGIN = 14
 WIDTH = 118
 """Lines are broken before they are longer, as far as words allow."""
+HARD_SPACE = "\N{NO-BREAK SPACE}"
 
 
 def explanation_text(report: Explanation) -> str:
@@ -177,10 +178,11 @@ def _row(name: str, text: str) -> list[str]:
 
 
 def _wrapped(start: str, text: str, indent: int) -> list[str]:
-    """The text after `start`, its further lines under it."""
+    """The text after `start`, its further lines under it; a list of axes stays in one piece."""
+    whole = re.sub(r"\[[^\[\]]{1,60}\]", lambda axes: axes[0].replace(" ", HARD_SPACE), text)
     under = " " * indent
-    lines = textwrap.wrap(text, WIDTH, initial_indent=start, subsequent_indent=under, break_long_words=False, break_on_hyphens=False)
-    return lines or [start.rstrip()]
+    lines = textwrap.wrap(whole, WIDTH, initial_indent=start, subsequent_indent=under, break_long_words=False, break_on_hyphens=False)
+    return [line.replace(HARD_SPACE, " ") for line in lines] or [start.rstrip()]
 
 
 def _line(place: Place | None, room: int = WIDTH - 20) -> str:
