@@ -24,10 +24,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The graph after a pass and what was done; the same graph object where nothing was."""
+    """The graph after a pass and what was done; the same graph object where nothing was.
+
+    `left` is what looked like work for the pass and was left alone, each with the reason.
+    """
 
     graph: Graph
     changes: tuple[Change, ...] = ()
+    left: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,18 @@ class Make:
         dtype = floating_type(*kinds) if op == "div" else arithmetic_type(*kinds)
         return self.node(op, nodes, TensorType(union(nodes), dtype))
 
+    def logic(self, op: str, *masks: Node) -> Node:
+        """`and`, `or`, `not`, of bools that line up by name."""
+        return self.node(op, masks, TensorType(union(masks), "bool"))
+
+    def function(self, op: str, x: Node) -> Node:
+        """A function of one number whose result is rarely whole: `sqrt`, `exp`, `log`."""
+        return self.node(op, (x,), x.tensor.cast(floating_type(x.dtype)))
+
+    def cast(self, x: Node, op: str) -> Node:
+        """`float` or `float32`: whole numbers become wide; `float32` makes every number wide."""
+        return x if x.dtype == "wide" or (op == "float" and x.dtype == "float") else self.node(op, (x,), x.tensor.cast("wide"))
+
     def where(self, mask: Node, a: Node, b: Node) -> Node:
         return self.node("where", (mask, a, b), TensorType(union((mask, a, b)), arithmetic_type(a.dtype, b.dtype)))
 
@@ -91,6 +103,17 @@ class Make:
         """`x` repeated along axes it lacks."""
         more = tuple(axis for axis in axes if not x.tensor.has(axis.name))
         return self.node("expand", (x,), x.tensor.plus(more), axes=tuple(axis.name for axis in more)) if more else x
+
+    def merge(self, x: Node, parts: Sequence[str], into: str) -> Node:
+        """Axes as one product axis at the end, the first part outermost."""
+        size = TensorType(tuple(Axis(part, x.tensor.size(part)) for part in parts)).elements()
+        type = x.tensor.without(parts).plus((Axis(into, size),))
+        return self.node("merge", (x,), type, parts=(tuple(parts),), axes=(into,))
+
+    def split(self, x: Node, axis: str, parts: Sequence[Axis]) -> Node:
+        """An axis as the product of parts, the first outermost."""
+        axes = [new for old in x.axes for new in (parts if old.name == axis else (old,))]
+        return self.node("split", (x,), TensorType(tuple(axes), x.dtype), axis=axis, parts=tuple(part.name for part in parts))
 
     def cut(self, x: Node, axis: str, start: Size | int, size: Size | int) -> Node:
         """The part of `axis` that begins at `start` and has this size."""

@@ -10,7 +10,10 @@ from typing import Any
 from ..graph import Graph
 from .base import Change, Mode, Pass
 from .dead_slices import DeadSlices
+from .inference import InferenceFolding
+from .inference_evaluation import Evaluation
 from .plan import Plan
+from .recognise import RecogniseAttention
 
 LEVELS = (0, 1, 2)
 MODES: tuple[Mode, ...] = ("train", "infer")
@@ -18,13 +21,14 @@ MODES: tuple[Mode, ...] = ("train", "infer")
 
 @dataclass(frozen=True)
 class Step:
-    """One pass that ran: the graphs before and after it, what it did, and how long it took in seconds."""
+    """One pass that ran: the graphs before and after it, what it did and what it left, and how long it took in seconds."""
 
     done: Pass
     before: Graph
     after: Graph
     changes: tuple[Change, ...]
     seconds: float
+    left: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,13 @@ def passes(level: int = 2, mode: Mode = "train") -> tuple[Pass, ...]:
 
 
 def _all() -> tuple[Pass, ...]:
-    return (DeadSlices(), Plan())
+    return (
+        Evaluation(),
+        InferenceFolding(),
+        DeadSlices(),
+        RecogniseAttention(),
+        Plan(),
+    )
 
 
 def pass_records() -> list[dict[str, Any]]:
@@ -80,7 +90,7 @@ def optimise(
     for one in chosen:
         start = time.perf_counter()
         outcome = one.run(now, mode)
-        steps.append(Step(one, now, outcome.graph, outcome.changes, time.perf_counter() - start))
+        steps.append(Step(one, now, outcome.graph, outcome.changes, time.perf_counter() - start, outcome.left))
         now = outcome.graph
         if watch is not None:
             watch(steps[-1])

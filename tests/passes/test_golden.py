@@ -1,7 +1,7 @@
 """What each pass makes of small programs: `tests/golden/passes/PASS/*.txt`.
 
-A source begins with a comment of settings: `# mode: infer, bind: C=64 heads=2` (both may be left out). The output is what the pass did
-and the graph after it, the pass being run alone on the graph as written.
+A source begins with a comment of settings: `# mode: infer, bind: C=64 heads=2` (both may be left out). The output is what the pass did,
+what it left, and the graph after it, the pass being run alone on the graph as written.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def outcome(case: Golden) -> str:
     mode, bind = settings(case.source)
     graph = attn.load(attn.text(case.source)).graph(bind, checking=True)
     made = PASSES[case.path.parent.name].run(graph, mode)
-    return "".join(f"{change.text}\n" for change in made.changes) + "\n" + listing(made.graph)
+    told = [*(change.text for change in made.changes), *(f"left: {change.text}" for change in made.left)]
+    return "".join(f"{line}\n" for line in told) + "\n" + listing(made.graph)
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")

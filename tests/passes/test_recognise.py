@@ -1,0 +1,84 @@
+"""Attention in every spelling: recognised where it is one, with the same values and gradients, and left alone elsewhere."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from spellings import FOUND, LEFT, MISSED_BY_TORCH
+
+import attn
+from attn.compiler.graph import Graph
+from attn.compiler.passes.recognise import RecogniseAttention
+from attn.compiler.passes.rewriting import everything
+from attn.compiler.verify import Setting, compare, fitting
+
+SIZES = ([1, 2, 3, 5], [1], [2, 4])
+"""What the axes that a program leaves open are drawn from."""
+
+
+def bound(text: str) -> dict[str, int]:
+    first = text.splitlines()[0] if text.startswith("#") else ""
+    return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", first)}
+
+
+def graph(text: str) -> Graph:
+    return attn.load(attn.text(text)).graph(bound(text), checking=True)
+
+
+def operators(of: Graph) -> list[str]:
+    return [node.op for node in everything(of)]
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_spelled_out_attention_is_one_attend(name: str) -> None:
+    outcome = RecogniseAttention().run(graph(FOUND[name]), "train")
+    found = operators(outcome.graph)
+    assert found.count("attend") == 1
+    assert {"softmax", "exp", "tanh", "max", "sigmoid", "relu"} & {*found} <= ({"exp"} if "temperature" in name else set())
+    assert len(outcome.changes) == 1
+    assert "one `attend`" in outcome.changes[0].text
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_what_is_no_attention_is_left_alone(name: str) -> None:
+    source = graph(LEFT[name])
+    outcome = RecogniseAttention().run(source, "train")
+    assert outcome.graph is source
+    assert not outcome.changes
+
+
+@pytest.mark.parametrize("seed", range(len(SIZES)))
+@pytest.mark.parametrize("name", FOUND)
+def test_values_and_gradients_stay(name: str, seed: int) -> None:
+    program, setting = (
+        attn.load(attn.text(FOUND[name])),
+        Setting(bind=bound(FOUND[name]), gradients=True, seed=seed, loose=seed == 1, gaps=seed == 2),
+    )
+    sizes = fitting(graph(FOUND[name]), SIZES[seed], seed, {})
+    assert sizes is not None
+    assert compare(program, setting, sizes) == "same"
+
+
+@pytest.mark.parametrize("name", MISSED_BY_TORCH)
+def test_what_torch_misses_runs_in_its_fused_attention(name: str) -> None:
+    code = attn.compile(attn.text(FOUND[name]), bind=bound(FOUND[name])).code
+    assert "scaled_dot_product_attention" in code or "masked_attention" in code
+
+
+SCALED = "block t(q: [*, h, N, d], k: [*, h, M, d], v: [*, h, M, e], t: [{axes}]) -> [*, h, N, e] {{\n    return {call}\n}}\n"
+
+
+@pytest.mark.parametrize("axes", ["", "h", "h, N"])
+def test_a_learned_scale_goes_to_the_queries(axes: str) -> None:
+    text = SCALED.format(axes=axes, call="attend(q, k, v, over=M, dot=d, scale=exp(t))")
+    assert "scaled_dot_product_attention" in attn.compile(attn.text(text)).code
+    assert compare(attn.load(attn.text(text)), Setting(gradients=True), {"h": 2, "N": 3, "M": 5, "d": 4, "e": 2}) == "same"
+
+
+@pytest.mark.parametrize("axes", ["M", "d, N"])
+def test_a_scale_that_queries_cannot_take_stays(axes: str) -> None:
+    call = "attend(q, k, v, over=M, dot=d, scale=t)" + " |> sum(d)" * axes.startswith("d")
+    text = SCALED.format(axes=axes, call=call)
+    source = graph(text)
+    assert RecogniseAttention().run(source, "train").graph is source

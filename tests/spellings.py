@@ -1,0 +1,179 @@
+"""Ways to write attention: those that are one `attend`, and those that only look like it."""
+
+from __future__ import annotations
+
+_HEAD = "block t(q: [*, h, N, d], k: [*, h, M, d], v: [*, h, M, e]{more}) -> [*, h, N, e] {{\n"
+_SELF = "block t(q: [*, h, N, d], k: [*, h, N, d], v: [*, h, N, e]{more}) -> [*, h, N, e] {{\n"
+
+
+def head(*lines: str, more: str = "") -> str:
+    """Queries along N, keys along M."""
+    return "# bind: h=2, d=4\n" + _HEAD.format(more=", " + more if more else "") + "".join(f"    {line}\n" for line in lines) + "}\n"
+
+
+def own(*lines: str, more: str = "") -> str:
+    """Queries and keys along N."""
+    return "# bind: h=2, d=4\n" + _SELF.format(more=", " + more if more else "") + "".join(f"    {line}\n" for line in lines) + "}\n"
+
+
+READ = "return dot(softmax(s, M), v, over=M)"
+CAUSAL = ("k = rename(k, N -> N')", "v = rename(v, N -> N')", "s = dot(q, k, over=d) / sqrt(d)")
+READ_SELF = "return dot(a, v, over=N')"
+
+# What PyTorch's own patterns miss (performance.md, finding 1).
+MISSED_BY_TORCH = {
+    "queries scaled first": head("s = dot(q * d ** -0.5, k, over=d)", READ),
+    "einsum with the keys last": head("s = dot(k, q, over=d) * d ** -0.5", "return dot(v, softmax(s, M), over=M)"),
+    "tokens before heads": """# bind: h=2, d=4
+block t(q: [*, N, h, d], k: [*, M, h, d], v: [*, M, h, e]) -> [*, N, h, e] {
+    s = dot(q, k, over=d) / sqrt(d)
+    return dot(softmax(s, M), v, over=M)
+}
+""",
+    "causal, filled with -inf": own(*CAUSAL, "a = softmax(where(pos(N') > pos(N), -inf, s), N')", READ_SELF),
+    "a bias": head("s = dot(q, k, over=d) / sqrt(d) + b", READ, more="b: [h, N, M]"),
+    "a bias that is a mask": head("s = dot(q, k, over=d) / sqrt(d) + where(keep, 0, -inf)", READ, more="keep: bool [*, M]"),
+    "a head mask": head("a = softmax(dot(q, k, over=d) / sqrt(d), M) * m", "return dot(a, v, over=M)", more="m: [h]"),
+    "a learned temperature": head("param t: [h] = 1.0", "s = dot(l2norm(q, d), l2norm(k, d), over=d) * exp(t)", READ),
+    "merged projections cut apart": """# bind: D=8
+block t(x: [*, N, D], heads: int = 2) -> [*, N, D] {
+    axis h = heads, d = D / heads
+    z = linear(x, D -> t=3 h d) as qkv
+    q, k, v = unstack(z, t)
+    s = dot(q * d ** -0.5, rename(k, N -> N'), over=d)
+    return dot(softmax(s, N'), rename(v, N -> N'), over=N') |> linear(h d -> D) as out
+}
+""",
+    "channel tokens": """# bind: D=8
+block t(x: [*, N, D], heads: int = 2) -> [*, N, D] {
+    axis h = heads, d = D / heads
+    param t: [h] = 1.0
+    q = linear(x, D -> h d) |> l2norm(N)
+    k = linear(x, D -> h d) |> l2norm(N) |> rename(d -> d')
+    v = linear(x, D -> h d) |> rename(d -> d')
+    a = softmax(dot(q, k, over=N) * t, d')
+    return dot(a, v, over=d') |> linear(h d -> D) as out
+}
+""",
+}
+
+FOUND = {
+    **MISSED_BY_TORCH,
+    "scores and read": own("a = softmax(scores(q, k, over=N, dot=d), N')", "return read(a, v, over=N)"),
+    "scaled on both sides": head("s = dot(q * d ** -0.25, k * d ** -0.25, over=d)", READ),
+    "scaled by a number": head("s = 0.3 * dot(q, k, over=d)", READ),
+    "not scaled": head("s = dot(q, k, over=d)", READ),
+    "scaled and divided": head("s = 2 * dot(q / 3.0, k, over=d) / 5.0", READ),
+    "a temperature for each pair": head("s = dot(q, k, over=d) * t", READ, more="t: [N, M]"),
+    "divided by a temperature under a mask": head("s = where(keep, dot(q, k, over=d) / (1 + t * t), -inf)", READ,
+                                                  more="keep: bool [*, M], t: [h, N]"),
+    "divided by a temperature": head("s = dot(q, k, over=d) / (1 + t * t)", READ, more="t: [h, N]"),
+    "products with given weights": head("s = linear(q, d -> M, weight=k, bias=false)", "a = softmax(s, M)",
+                                        "return linear(a, M -> e, weight=v, bias=false)"),
+    "products and sums": head("s = sum(q * k, d) / sqrt(d)", "return sum(softmax(s, M) * v, M)"),
+    "two terms": head("s = (dot(q, k, over=d) + dot(p, r, over=c)) / sqrt(d)", READ, more="p: [*, h, N, c=3], r: [*, M, c=3]"),
+    "two terms scaled apart": head("s = dot(q, k, over=d) * 0.5 + dot(p, r, over=c) / 3.0", READ,
+                                   more="p: [*, h, N, c=3], r: [*, M, c=3]"),
+    "a term taken off": head("s = dot(q, k, over=d) - dot(p, r, over=c)", READ, more="p: [*, h, N, c=3], r: [*, M, c=3]"),
+    "a bias that is a product": head("s = dot(q, k, over=d) + dot(q, r, over=d)", READ, more="r: [N, M, d]"),
+    "capped": head("s = dot(q, k, over=d) / sqrt(d)", "s = 5.0 * tanh(s / 5.0)", READ),
+    "capped, with a bias": head("s = 5.0 * tanh(dot(q, k, over=d) * 0.1) + b", READ, more="b: [h, N, M]"),
+    "a bias before the scale": head("s = (dot(q, k, over=d) + b) / sqrt(d)", READ, more="b: [h, N, M]"),
+    "a bias taken off": head("s = -(b - dot(q, k, over=d))", READ, more="b: [h, N, M]"),
+    "a mask before the bias": head("s = where(keep, dot(q, k, over=d), -inf) / sqrt(d) + b", READ, more="keep: bool [*, M], b: [h, N, M]"),
+    "a mask in the softmax": head("return dot(softmax(dot(q, k, over=d), M, where=keep), v, over=M)", more="keep: bool [*, N, M]"),
+    "masks one in another": own(*CAUSAL, "s = where(pos(N') <= pos(N), s, -inf)", "s = where(pos(N) - pos(N') < 3, s, -inf)",
+                                "a = softmax(s, N', where=rename(keep, N -> N'))", READ_SELF, more="keep: bool [*, N]"),
+    "masked by -1e9 under a cap": own(*CAUSAL, "s = where(pos(N') <= pos(N), 9.0 * tanh(s / 9.0), -1e9)", "a = softmax(s, N')", READ_SELF),
+    "a bias of -1e9": head("s = dot(q, k, over=d) + where(keep, 0, -1e9)", READ, more="keep: bool [*, M]"),
+    "a masked bias": head("s = dot(q, k, over=d) + where(keep, b, -inf)", READ, more="keep: bool [*, M], b: [h, N, M]"),
+    "several axes of keys": """# bind: d=4
+block t(q: [*, H, W, d], k: [*, H, W, d], v: [*, H, W, e]) -> [*, H, W, e] {
+    s = dot(q, rename(k, H -> H', W -> W'), over=d) / sqrt(d)
+    return dot(softmax(s, over=H' W'), rename(v, H -> H', W -> W'), over=H' W')
+}
+""",
+    "dropout in evaluation": head("a = dropout(softmax(dot(q, k, over=d) / sqrt(d), M), p=0.1)", "return dot(a, v, over=M)"),
+    "by hand": head("a = exp(dot(q, k, over=d) / sqrt(d))", "return dot(a / sum(a, M), v, over=M)"),
+    "by hand, without the maximum": head("s = dot(q, k, over=d) / sqrt(d)", "a = exp(s - max(s, M))",
+                                         "return dot(a / sum(a, M), v, over=M)"),
+    "by hand, divided late": head("s = dot(q, k, over=d)", "a = exp(s - detach(max(s, M)))", "return dot(a, v, over=M) / sum(a, M)"),
+    "by hand, causal": own(*CAUSAL, "a = exp(where(pos(N') <= pos(N), s, -inf))", "return dot(a / sum(a, N'), v, over=N')"),
+    "by hand, zeroed and causal": own(*CAUSAL, "a = where(pos(N') <= pos(N), exp(s), 0)", "return dot(a / sum(a, N'), v, over=N')"),
+    "by hand, with a sink": head("a = exp(dot(q, k, over=d))", "return dot(a / (sum(a, M) + exp(b)), v, over=M)", more="b: [h]"),
+    "by hand, with one more": head("a = exp(dot(q, k, over=d))", "return dot(a / (1 + sum(a, M)), v, over=M)"),
+    "by hand, with a sink and the maximum": head(
+        "s = dot(q, k, over=d)", "m = max(s, M)", "a = exp(s - m)", "return dot(a / (sum(a, M) + exp(b - m)), v, over=M)", more="b: [h]"),
+    "softmax of the rest": head("s = dot(q, k, over=d)", "return dot(softmax(s - max(s, M), M), v, over=M)"),
+    "softmax1": head("return dot(softmax1(dot(q, k, over=d), M), v, over=M)"),
+    "sigmoid": head("return dot(sigmoid(dot(q, k, over=d) / sqrt(d) - 2.0), v, over=M)"),
+    "sigmoid, masked afterwards": head("return dot(where(keep, sigmoid(dot(q, k, over=d)), 0), v, over=M)", more="keep: bool [*, M]"),
+    "squared relu": head("a = relu(dot(q, k, over=d) / sqrt(d))", "return dot(a * a, v, over=M)"),
+    "entmax": head("return dot(entmax15(dot(q, k, over=d), M), v, over=M)"),
+    "renamed weights": """# bind: h=2, d=4
+block t(q: [*, h, N, d], k: [*, h, M, d], v: [*, h, L, e]) -> [*, h, N, e] {
+    a = softmax(dot(q, k, over=d) / sqrt(d), M) |> rename(M -> L)
+    return dot(a, v, over=L)
+}
+""",
+    "axes exchanged": """# bind: h=2, d=4
+block t(q: [*, h, N, d], k: [*, h, M, d], v: [*, h, N, e]) -> [*, h, M, e] {
+    s = dot(q, k, over=d) |> rename(N -> M, M -> N)
+    return dot(softmax(s, N), rename(v, N -> N), over=N)
+}
+""".replace("rename(v, N -> N)", "v"),
+    "the value projected in the same product": head("w = rename(v, e -> c)", "return dot(softmax(dot(q, k, over=d), M), w, o, over=M c)",
+                                                    more="o: [c, e]"),
+    "heads added up": """# bind: h=2, d=4
+block t(q: [*, h, N, d], k: [*, h, M, d], v: [*, h, M, e]) -> [*, N, e] {
+    return dot(softmax(dot(q, k, over=d), M), v, over=M h)
+}
+""",
+    "one key head": """# bind: h=2, d=4
+block t(q: [*, h, N, d], k: [*, M, d], v: [*, M, e]) -> [*, h, N, e] {
+    return dot(softmax(dot(q, k, over=d) / sqrt(d), M), v, over=M)
+}
+""",
+    "rows that are masked": head("a = softmax(dot(q, k, over=d), M)", "return dot(where(live, a, 0), v, over=M)", more="live: bool [*, N]"),
+    "a dynamic size": """block t(q: [*, N, d], k: [*, M, d], v: [*, M, e]) -> [*, N, e] {
+    return dot(softmax(dot(q, k, over=d) * d ** -0.5, M), v, over=M)
+}
+""",
+    "inside of a scan": """# bind: d=4
+block t(x: [*, T, N, d]) -> [*, T, N, d] {
+    return scan T (s: [*, N, d] = 0) {
+        k = rename(s + x, N -> N')
+        s = dot(softmax(dot(x, k, over=d) / sqrt(d), N'), k, over=N')
+        yield s
+    }
+}
+""",
+}  # fmt: skip
+
+LEFT = {
+    "softmax over another axis": "block t(q: [*, N, d], k: [*, M, d], v: [*, M, e]) -> [*, N, e] {\n"
+                                 "    return dot(softmax(dot(q, k, over=d), N), v, over=M)\n}\n",
+    "weights that are returned": "block t(q: [*, N, d], k: [*, M, d], v: [*, M, e]) -> (y: [*, N, e], a: [*, N, M]) {\n"
+                                 "    a = softmax(dot(q, k, over=d), M)\n    return dot(a, v, over=M), a\n}\n",
+    "scores that are used again": head("s = dot(q, k, over=d)", "return dot(softmax(s, M), v, over=M) + sum(s, M)"),
+    "a mask after the softmax": head("a = where(keep, softmax(dot(q, k, over=d), M), 0)", "return dot(a, v, over=M)",
+                                     more="keep: bool [*, M]"),
+    "a factor with keys after the softmax": head("return dot(softmax(dot(q, k, over=d), M) * w, v, over=M)", more="w: [N, M]"),
+    "two key axes": "block t(q: [*, N, d], k: [*, M, d], v: [*, L, e], w: [*, N, L]) -> [*, N, e] {\n"
+                    "    return dot(softmax(dot(q, k, over=d), M), v, w, over=L) |> sum(M)\n}\n",
+    "masked by -1e9": own(*CAUSAL, "s = where(pos(N') <= pos(N), s, -1e9)", "a = softmax(s, N')", READ_SELF),
+    "masked by -1e9, a row may be empty": head("s = where(keep, 5 * tanh(dot(q, k, over=d)), -1e9)", READ, more="keep: bool [*, M]"),
+    "masked by hand, a row may be empty": head("a = exp(where(keep, dot(q, k, over=d), -inf))", "return dot(a / sum(a, M), v, over=M)",
+                                               more="keep: bool [*, M]"),
+    "normalised by another sum": head("a = exp(dot(q, k, over=d))", "return dot(a / sum(a * w, M), v, over=M)", more="w: [M]"),
+    "a mask inside of the cap": head("s = 5 * tanh(where(keep, dot(q, k, over=d), -inf))", READ, more="keep: bool [*, M]"),
+    "a bias inside of the cap": head("s = 5 * tanh(dot(q, k, over=d) + b)", READ, more="b: [N, M]"),
+    "masked, then turned around": head("s = -where(keep, dot(q, k, over=d), -inf)", READ, more="keep: bool [*, M]"),
+    "no queries": "# bind: D=4\nblock t(x: [*, N, D]) -> [*, D] {\n"
+                  "    a = linear(x, D -> 1) |> softmax(N)\n    return dot(a, x, over=N)\n}\n",
+    "linear attention": head("return dot(softmax(q, d), softmax(k, M), v, over=M d)"),
+    "a sigmoid without the maximum": head("s = dot(q, k, over=d)", "return dot(sigmoid(s - max(s, M)), v, over=M)"),
+    "weights of dropped exponentials": head("a = dropout(exp(dot(q, k, over=d)), p=0.1)", "return dot(a / sum(a, M), v, over=M)"),
+    "scores through a layer": "# bind: h=2, g=2\nblock t(q: [*, h, N, d], k: [*, h, M, d], v: [*, g, M, e]) -> [*, g, N, e] {\n"
+                              "    s = dot(q, k, over=d) |> linear(h -> g)\n    return dot(softmax(s, M), v, over=M)\n}\n",
+}  # fmt: skip
