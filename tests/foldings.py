@@ -88,5 +88,7 @@ KEPT: dict[str, str] = {
     "a place of its own for each token": "# mode: infer, bind: N=3, D=6\n" + TOKENS.format(
         "param p: [N, D] = normal(0.1)\n    return linear(x, D -> D) as l + p"),
     "a state": tokens("state s: [D] = 1.0", "y = (linear(x, D -> D) as l) * s", "next s = s * 0.5", "return y"),
+    "numbers that become whole": "# mode: infer, bind: D=6\n" + TOKENS.format(
+        "b = int(log(1.0 + pos(N)) / 3.0 * 8.0)\n    return linear(x, D -> D) as l * b"),
     "a size that the caller decides": tokens("return (linear(x, D -> D) as l) / N"),
 }  # fmt: skip

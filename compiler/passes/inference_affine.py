@@ -85,10 +85,13 @@ def total(make: Make, a: Node | None, b: Node | None) -> Node | None:
 
 
 def trunk_of(node: Node, fixed: Fixed) -> int | None:
-    """Which operand an affine node works on; None for every other node."""
+    """Which operand an affine node works on; None for every other node.
+
+    Arithmetic on positions and sizes alone (`wide`) is left as it is written: what it is rounded to may decide on a whole number.
+    """
     if node.op == "batchnorm":
         return 0 if not fixed(node.inputs[0]) and all(fixed(source) for source in node.inputs[1:]) else None
-    if node.op not in ARITHMETIC or node.dtype not in ("float", "wide"):
+    if node.op not in ARITHMETIC or node.dtype != "float":
         return None
     loose = [place for place, source in enumerate(node.inputs) if not fixed(source)]
     if len(loose) != 1 or (node.op == "div" and loose[0] == 1):

@@ -108,7 +108,7 @@ class _Search:
         if not set(weights.keys) <= set(parts.over):
             gone, read = (" ".join(names) for names in (weights.keys, parts.over))
             raise Miss(f"the softmax runs along {gone}, the sum along {read}", weights.scores.node if weights.scores else parts.nodes[0])
-        return all(any(varies(piece.node) for piece in term.k) for term in scores.terms)
+        return any(varies(piece.node) for term in scores.terms for piece in term.k)
 
     def _replaced(
         self, make: Make, root: Node, piece: Piece, found: tuple[Weights, Scores], rest: list[Piece], parts: Product

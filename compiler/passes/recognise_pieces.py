@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..graph import Node
-from ..ops.facts import is_number
+from ..ops.facts import is_number, varies
 from .making import Make
 
 
@@ -128,10 +128,7 @@ class Product:
 def is_product(node: Node) -> bool:
     """Whether `product` can take the node apart."""
     if node.op == "linear":
-        weight = node.inputs[1]
-        while weight.op == "rename":
-            (weight,) = weight.inputs
-        return weight.op != "weight"  # a layer with a weight of its own: nothing that tokens are compared with
+        return varies(node.inputs[1])  # a weight of its own is nothing that tokens are compared with
     if node.op == "sum" and node.inputs[0].op == "mul":
         return all(source.tensor.has(axis) for source in node.inputs[0].inputs for axis in node["axes"])
     return node.op == "dot"

@@ -171,7 +171,8 @@ def _is_shift(found: Scores, place: Place, right: Piece) -> bool:
     node = right.node
     while node.op in ("rename", "detach"):
         (node,) = node.inputs
-    return node.op == "max" and not place.factors and not found.biases and right.axes.isdisjoint(found.keys)
+    alike = all(piece.axes.isdisjoint(found.keys) for piece in (right, *(factor.piece for factor in place.factors)))
+    return node.op == "max" and alike and not place.capped
 
 
 def _minus(found: Scores) -> Factor:

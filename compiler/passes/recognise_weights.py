@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from math import log
 
 from ..graph import Node
+from ..sizes import equal
 from .making import Make
 from .recognise_pieces import Factor, Miss, Piece, bare
 from .recognise_scores import REACH, Mask, leads
@@ -56,6 +57,8 @@ class Weights:
             self.path.append(piece.node)
             if piece.node.op in _NORMED:
                 return self._normed(piece)
+            if piece.node.op == "cut":
+                return self._without_sink(piece)
             if piece.node.op == "exp":
                 return self._by_hand(piece)
             if _alone(piece.node):
@@ -108,6 +111,24 @@ class Weights:
         self.by = node.op if node.op in ("entmax15", "sparsemax") else "softmax"
         return True
 
+    def _without_sink(self, piece: Piece) -> bool:
+        """A softmax over the scores and one more number beside them, which is cut off again."""
+        axis, (weights,) = piece.node["axis"], piece.node.inputs
+        if weights.op != "softmax" or weights["axes"] != (axis,) or weights["masked"] or weights.inputs[0].op != "concat":
+            return False
+        both = weights.inputs[0]
+        if both["axis"] != axis or len(both.inputs) != 2:
+            return False
+        place = next((i for i, part in enumerate(both.inputs) if not part.tensor.has(axis)), None)
+        if place is None or piece.node["start"] != 1 - place:
+            return False
+        if not equal(both.inputs[1 - place].tensor.size(axis), piece.node.tensor.size(axis)):
+            return False
+        self.path += [weights, both]
+        self.keys = (piece.names[axis],)
+        self.scores, self.sink = piece.under(both.inputs[1 - place], piece.names), piece.under(both.inputs[place], piece.names)
+        return True
+
     def _apart(self, piece: Piece) -> bool:
         """Weights that are not compared with each other: `sigmoid`, or the square of `relu`. Those of masked scores are 0."""
         self.masks.extend(Mask(mask) for mask in self.zeroed)
@@ -124,6 +145,8 @@ class Weights:
 
     def _by_hand(self, powers: Piece) -> bool:
         """`exp(s) / sum(exp(s))`, where anything may be taken off `s` that is the same for every key."""
+        if self._is_logarithm(powers):
+            return True
         for place, factor in enumerate(self.factors):
             if factor.inverted and self._is_total(bare(factor.piece)):
                 bare(factor.piece, self.path)
@@ -132,6 +155,22 @@ class Weights:
                 self._shifted(bare(powers.input(0), self.path))
                 return True
         return False
+
+    def _is_logarithm(self, powers: Piece) -> bool:
+        """`exp(log_softmax(s))`, or `exp(s - logsumexp(s))`."""
+        inner = bare(powers.input(0))
+        node = inner.node
+        if node.op == "log_softmax":
+            self.scores, logs = inner.input(0), [node]
+        elif node.op == "sub" and bare(inner.input(1)).node.op == "logsumexp" and _is_of(bare(inner.input(1)), inner.input(0)):
+            self.scores, logs = inner.input(0), [node, bare(inner.input(1), self.path).node]
+        else:
+            return False
+        bare(powers.input(0), self.path)
+        self.path += logs
+        self.keys = tuple(inner.names[axis] for axis in logs[-1]["axes"])
+        self.by_hand = True
+        return True
 
     def _is_total(self, total: Piece) -> bool:
         """The sum of what was met on the way, perhaps with one more exponential that has no key."""
@@ -184,6 +223,14 @@ class Weights:
             self.sink = sink.input(0)
         self.path += [scores.node, *chain(shift.node)]
         self.shift, self.scores = shift, scores.input(0)
+
+
+def _is_of(total: Piece, scores: Piece) -> bool:
+    """Whether a reduction is one of these scores, under the same names."""
+    source = total.node.inputs[0]
+    names = {axis.name: total.names.get(axis.name) for axis in source.axes}
+    kept = {axis: name for axis, name in scores.names.items() if name in total.axes}
+    return source is scores.node and kept == {axis: name for axis, name in names.items() if name is not None}
 
 
 def chain(node: Node) -> list[Node]:

@@ -24,6 +24,10 @@ SIZES = ([1, 2, 3, 5], [1], [2, 4])
 """What the axes that a program leaves open are drawn from."""
 
 
+PARTS = {"softmax", "exp", "tanh", "max", "sigmoid", "relu", "concat", "logsumexp"}
+"""Operators of attention that is spelled out."""
+
+
 def bound(text: str) -> dict[str, int]:
     first = text.splitlines()[0] if text.startswith("#") else ""
     return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", first)}
@@ -42,7 +46,7 @@ def test_spelled_out_attention_is_one_attend(name: str) -> None:
     outcome = RecogniseAttention().run(graph(FOUND[name]), "train")
     found = operators(outcome.graph)
     assert found.count("attend") == 1
-    assert {"softmax", "exp", "tanh", "max", "sigmoid", "relu"} & {*found} <= ({"exp"} if "temperature" in name else set())
+    assert PARTS & {*found} <= ({"exp"} if "temperature" in name else set())
     assert len(outcome.changes) == 1
     assert "one `attend`" in outcome.changes[0].text
 
