@@ -77,11 +77,13 @@ class BlockProgram:
         device: Any = None,
         mode: Mode = "train",
         level: int = 2,
+        verify: bool = False,
         **sizes: Any,
     ) -> AttnModule:
         from .lower.compiling import compile_program
 
-        return compile_program(self, {**(bind or {}), **sizes}, inputs, dtype=dtype, device=device, mode=mode, level=level)
+        fixed = {**(bind or {}), **sizes}
+        return compile_program(self, fixed, inputs, dtype=dtype, device=device, mode=mode, level=level, verify=verify)
 
     def _repr_svg_(self) -> str:
         from .view import render_svg

@@ -5,7 +5,8 @@ A code has the letter of its severity (E error, W warning) and four digits; the 
     00  spelling: what the parser and the loader of `use` report
     01  names           02  axes and sizes      03  calls and operators
     04  weights         05  structure           06  binding and running
-    08  doubts (only W)
+    07  files of weights and graphs             08  doubts (only W)
+    09  mistakes of the compiler itself, found by verifying
 
 To add codes, write a module in `catalogue/` with `EXPLANATIONS`, a tuple of `Explanation`, and name it in `_PARTS`.
 """

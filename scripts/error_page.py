@@ -31,6 +31,7 @@ GROUPS = {
     "E06": "Running",
     "E07": "Files of weights and graphs",
     "W08": "Doubts",
+    "E09": "Verifying",
 }
 
 

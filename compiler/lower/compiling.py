@@ -26,8 +26,9 @@ def compile_program(
     device: Any = None,
     mode: Mode = "train",
     level: int = 2,
+    verify: bool = False,
 ) -> AttnModule:
-    """Elaborate, optimise and lower. Raises AttnError."""
+    """Elaborate, optimise and lower; with `verify`, hold every pass against the reference first. Raises AttnError."""
     fixed = dict(bind)
     if isinstance(dtype, str):
         dtype = named_dtype(dtype)
@@ -36,9 +37,12 @@ def compile_program(
     def variant(present: frozenset[str]) -> Graph:
         return program.graph(fixed, sorted(present))
 
-    return lower(
-        program.graph(fixed, inputs), dtype=dtype, device=device, variant=variant, program=program.unit.source.text, optimiser=optimiser
-    )
+    graph = program.graph(fixed, inputs)
+    if verify:
+        from ..verify import require
+
+        require(graph, level=level, mode=mode, dtype=dtype)
+    return lower(graph, dtype=dtype, device=device, variant=variant, program=program.unit.source.text, optimiser=optimiser)
 
 
 def named_dtype(name: str) -> torch.dtype:

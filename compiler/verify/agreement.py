@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -69,9 +70,11 @@ def wide(x: Tensor) -> Tensor:
 
 
 def attempt(action: Callable[[], Any]) -> Any:
-    """What an action gives, or the error it ends with."""
+    """What an action gives, or the error it ends with. Warnings (a spread of one number) are no matter here."""
     try:
-        return action()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return action()
     except REFUSALS as error:
         return error
 

@@ -44,6 +44,11 @@ class Setting:
         """Every symbol of a size that this setting knows, `*` among them."""
         return {**self.free, STAR: prod(self.lead)}
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether some axis has no entry."""
+        return 0 in self.sizes.values()
+
 
 # ---------------------------------------------------------------- sizes
 

@@ -1,4 +1,4 @@
-"""Codes E04xx (weights), E05xx (structure and binding), E06xx (running) and E07xx (files of weights and graphs)."""
+"""Codes E04xx (weights), E05xx (structure and binding), E06xx (running), E07xx (files of weights and graphs) and E09xx (verifying)."""
 
 from __future__ import annotations
 
@@ -142,4 +142,9 @@ EXPLANATIONS = (
     ),
     Explanation("E0701", "weights that do not fit", "The message lists every missing, unexpected and misshapen name."),
     Explanation("E0702", "a graph file that cannot be read", "It is not the JSON of a graph, or of another version."),
+    Explanation(
+        "E0901",
+        "a pass that changes what the program means",
+        "The program was compiled with `verify=True`, and a pass of the optimiser disagrees with the reference. The mistake is attn's.",
+    ),
 )

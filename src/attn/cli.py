@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from . import __version__
-from .commands import building, explaining, looking, sources
+from .commands import building, explaining, looking, sources, verifying
 from .commands.shared import fail
 from .dsl.diagnostics import AttnError
 
@@ -67,6 +67,7 @@ COMMANDS: tuple[click.Command, ...] = (
     sources.fmt,
     building.compile_command,
     building.graph,
+    verifying.verify,
     looking.show,
     explaining.explain,
     explaining.passes_command,
