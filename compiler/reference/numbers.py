@@ -180,9 +180,13 @@ def _dropout(run: Run, node: Node, inputs: list[Named]) -> Named:
     if not run.training:
         return value
     axes = node.axes if node.op == "dropout" else tuple(axis for axis in node.axes if axis.name in node["per"])
-    kept = run.drawn(node, axes)
-    share = 1 - float(node["p"])
-    factor = Named((kept.data < share).to(value.data.dtype) / (share or 1.0), kept.axes)
+    return kept(value, run.drawn(node, axes), node["p"])
+
+
+def kept(value: Named, draw: Named, chance: float) -> Named:
+    """Dropout of what a draw says, each with this chance; what is kept is divided by the chance of keeping it."""
+    share = 1 - float(chance)
+    factor = Named((draw.data < share).to(value.data.dtype) / (share or 1.0), draw.axes)
     return pointwise(torch.mul, value, factor)
 
 

@@ -38,10 +38,14 @@ class Run:
 
     def drawn(self, node: Node, axes: tuple[Axis, ...]) -> Named:
         """Random numbers for a node. Refused where there are none."""
+        return self.drawn_along(node, self.lengths(axes))
+
+    def drawn_along(self, node: Node, lengths: Mapping[str, int]) -> Named:
+        """The same along axes of these lengths; which number stands where does not depend on the order of the axes."""
         if self.draw is None:
             raise Refused(f"{node.op} draws random numbers")
-        lengths = self.lengths(axes)
-        return Named(self.draw(node, tuple(lengths.values())), tuple(lengths))
+        names = sorted(lengths)
+        return Named(self.draw(node, tuple(lengths[name] for name in names)), tuple(names))
 
     def size(self, size: Size) -> int:
         """A size as a number. ValueError where it is not whole."""

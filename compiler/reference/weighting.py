@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ..graph import Node
 from .named import Named, choose, contract, filled, joint, lined_up, pointwise, rewritten
-from .numbers import sigmoid
-from .rules import Refused, Run, rule
+from .numbers import kept, sigmoid
+from .rules import Run, rule
 
 BISECTIONS = 80
 
@@ -132,8 +132,6 @@ def _relu2(x: Tensor) -> Tensor:
 @rule("attend")
 def _attend(run: Run, node: Node, inputs: list[Named]) -> Named:
     """Scores, cap, bias, mask, weights, values: in that order."""
-    if run.training and node["dropout"]:
-        raise Refused("dropout in training draws random numbers")
     count: int = node["terms"]
     tensors = [value if source.dtype == "bool" else value.cast("wide") for source, value in zip(node.inputs, inputs, strict=True)]
     q, k, v = (
@@ -152,7 +150,10 @@ def _attend(run: Run, node: Node, inputs: list[Named]) -> Named:
         s = pointwise(lambda x: cap * torch.tanh(x / cap), s)
     if "bias" in extras:
         s = pointwise(torch.add, s, extras["bias"].cast("wide"))
-    return contract((_attention_weights(node, s, extras), v[0]), node["keys"])
+    a = _attention_weights(node, s, extras)
+    if run.training and node["dropout"]:
+        a = kept(a, run.drawn_along(node, a.sizes), node["dropout"])
+    return contract((a, v[0]), node["keys"])
 
 
 def _attention_weights(node: Node, s: Named, extras: dict[str, Named]) -> Named:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ..graph import Graph, Weight
+from ..graph import Graph, Node, Weight
 from ..lower.lowering import lower
 from ..lower.module import AttnModule
 from ..passes.base import Mode
 from ..passes.pipeline import Optimised
+from ..passes.rewriting import everything
 from ..reference import run
 from ..reference.rules import Touch
 from .agreement import attempt, is_derived, module_answer, outputs, randomise, reference_answer, stored
@@ -24,6 +25,8 @@ from .rounding import Rounding
 from .settings import Setting, inputs_for
 
 WIDE = torch.float64
+ALWAYS = frozenset({"rand", "randn", "bernoulli"})
+"""Operators that draw random numbers in evaluation too."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +90,20 @@ class Bench:
         trained = [weight.path for weight in graph.weights if self._trains(weight)]
         for path in trained:
             weights[path].requires_grad_()
-        result = attempt(lambda: run(graph, inputs, weights, self.training, rounding.watch, touch))
+        result = attempt(lambda: run(graph, inputs, weights, self.training, rounding.watch, touch, self._draw))
         if isinstance(result, Exception):
             return Told(None, result)
         return Told(reference_answer(result, {**_tracked(inputs), **{path: weights[path] for path in trained}}), None, rounding)
+
+    def _draw(self, node: Node, shape: tuple[int, ...]) -> Tensor:
+        """The random numbers of a node follow from its number, which passes keep, so that both graphs get the same."""
+        source = torch.Generator().manual_seed(1000 * self.setting.seed + node["number"])
+        make = torch.randn if node.op == "randn" else torch.rand
+        return make(shape, generator=source, dtype=WIDE)
+
+    def draws(self, graph: Graph) -> list[tuple[str, str]]:
+        """The random draws of a graph under this setting, in the order they happen."""
+        return [(node.op, str(node.type)) for node in everything(graph) if node.op in ALWAYS or (self.training and _drops(node))]
 
     def _trains(self, weight: Weight) -> bool:
         x = self.weights.get(weight.path)
@@ -124,6 +137,11 @@ class Bench:
         own = dict(made.named_parameters())
         trained = {weight.path: own[weight.path] for weight in made.attn_graph.weights if self._trains(weight)}
         return Told(module_answer(made, outputs(made.attn_graph, result), {**_tracked(inputs), **trained}))
+
+
+def _drops(node: Node) -> bool:
+    """Whether a node draws random numbers in training."""
+    return node.op in ("dropout", "droppath") or (node.op == "attend" and bool(node.options.get("dropout")))
 
 
 def load(made: AttnModule, weights: Mapping[str, Tensor], through_file: bool) -> None:

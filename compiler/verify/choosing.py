@@ -9,13 +9,12 @@ from math import prod
 from ..graph import Graph
 from ..passes.base import Mode
 from ..passes.rewriting import everything
-from ..reference import Refused
 from ..types import STAR
 from .settings import Setting, fitting, present, symbols
-from .steps import draws
 
 BELOW = (40, 7, 3, 2, 1)
 """Whole numbers of an input are below the first of these that the program takes."""
+LEARNS = frozenset({"batchnorm", "dropout", "droppath"})
 MANY = ((1, 13), (1, 65))
 """Ranges of sizes that are looked through where the choices do not fit."""
 
@@ -54,7 +53,7 @@ def settings_for(graph: Graph, mode: Mode = "train") -> tuple[Setting, ...]:
 
 def _learns(graph: Graph, mode: Mode) -> bool:
     """Whether training is another computation."""
-    return mode == "train" and (bool(draws(graph)) or any(node.op == "batchnorm" for node in everything(graph)))
+    return mode == "train" and any(node.op in LEARNS or node.options.get("dropout") for node in everything(graph))
 
 
 def _sizes(graph: Graph, shape: Shape, searching: bool) -> dict[str, int] | None:
@@ -70,8 +69,3 @@ def with_indices(setting: Setting, graph: Graph, below: int) -> Setting:
 
 def takes_indices(graph: Graph) -> bool:
     return any(node.dtype == "int" for node in present(graph))
-
-
-def is_drawn(error: Exception | None) -> bool:
-    """Whether the reference had no answer because chance is in it."""
-    return isinstance(error, Refused)

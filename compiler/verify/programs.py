@@ -11,6 +11,7 @@ import torch
 from ...dsl.diagnostics import AttnError, Diagnostic
 from ..graph import Graph
 from ..passes.base import Mode, Pass
+from ..passes.choosing import chosen_optimiser
 from ..passes.pipeline import passes
 from ..program import BlockProgram, load
 from .report import Finding, Report, join
@@ -40,7 +41,7 @@ def verify(
     allow); all others are tried odd, 1, and 0 where they can be. `inputs` are the optional inputs that are passed; without it none and
     then all of them. `dtype` is the working dtype, beside float64. Raises AttnError for a mistake in the program or the call.
     """
-    from ..lower.compiling import chosen_optimiser, named_dtype
+    from ..lower.compiling import named_dtype
 
     program = load(source, block)
     chosen_optimiser(level, mode)  # a level or mode that is not known is told

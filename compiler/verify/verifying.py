@@ -12,14 +12,14 @@ from ..passes.base import Mode, Pass
 from ..passes.pipeline import passes
 from .agreement import attempt
 from .bench import WIDE, Bench, Workshop
-from .choosing import BELOW, is_drawn, settings_for, takes_indices, with_indices
+from .choosing import BELOW, settings_for, takes_indices, with_indices
 from .report import LOWERING, PREPARED, Finding, Report, Row
 from .settings import Setting
 from .steps import Part, lowering, step, structure
 
 UNTRIED = "no sizes were found that satisfy its guards: nothing was compared"
 UNANSWERED = "the reference has no answer for any of the inputs tried: nothing was compared"
-DRAWN = "random numbers are drawn: passes that keep every bit were compared from one seed, the others only without chance"
+DRAWN = "random numbers are drawn: compared by the reference, with the same numbers on both sides; compiled, passes that keep every bit"
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class _Trial:
         """All settings for one pass before the next, so that the first pass in the order is found."""
         benches = [bench for setting in settings if (bench := self._bench(setting)) is not None]
         finding = next(self._findings(benches), None)
-        if not any(bench.reference(self.workshop.source).answer is not None for bench in benches) and DRAWN not in self.notes:
+        if not any(bench.reference(self.workshop.source).answer is not None for bench in benches):
             self.notes.append(UNANSWERED)
         return Report(tuple(self.rows), finding, len(benches), tuple(self.notes))
 
@@ -115,9 +115,7 @@ class _Trial:
             if one.is_empty and bench.module(graph, WIDE).answer is None:
                 continue  # not every kernel of PyTorch takes what is empty
             if told.answer is not None:
-                return bench
-            if is_drawn(told.error):
-                self.notes += [DRAWN] if DRAWN not in self.notes else []
+                self.notes += [DRAWN] if bench.draws(graph) and DRAWN not in self.notes else []
                 return bench
         return None
 
