@@ -4,12 +4,28 @@
 """
 
 from .agreement import Disagreement, agree, compare, compiled, stored
+from .choosing import settings_for
 from .programs import require, verify
 from .report import Finding, Report, Row, table
 from .settings import Setting, fits, fitting, inputs_for
 from .verifying import verify_graph
 
 __all__ = [
-    "Disagreement", "Finding", "Report", "Row", "Setting", "agree", "compare", "compiled", "fits", "fitting", "inputs_for", "require",
-    "stored", "table", "verify", "verify_graph",
-]  # fmt: skip
+    "Disagreement",
+    "Finding",
+    "Report",
+    "Row",
+    "Setting",
+    "agree",
+    "compare",
+    "compiled",
+    "fits",
+    "fitting",
+    "inputs_for",
+    "require",
+    "settings_for",
+    "stored",
+    "table",
+    "verify",
+    "verify_graph",
+]

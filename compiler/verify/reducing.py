@@ -15,6 +15,7 @@ from ..graph import Builder, Graph, Node, Output
 from ..passes.base import Mode, Pass
 from ..passes.listing import listing
 from ..passes.rewriting import everything, rewrite
+from ..program import load, text
 from ..types import STAR, TensorType, TupleType
 from .bench import Bench, Workshop
 from .report import Reduced
@@ -71,7 +72,16 @@ def reduced(graph: Graph, done: Pass, setting: Setting, mode: Mode, dtype: torch
 
 
 def _told(search: _Search) -> Reduced:
-    return Reduced(listing(search.graph), "", search.shows(search.graph, search.setting))
+    from .writing import program_text
+
+    sizes = search.setting.sizes
+    written = (program_text(search.graph, numbers) for numbers in (None, {name: n for name, n in sizes.items() if name != STAR}))
+    said = next((one for one in written if one and search.shows(_read(one), search.setting)), "")
+    return Reduced(listing(search.graph), said, search.shows(search.graph, search.setting))
+
+
+def _read(program: str) -> Graph:
+    return load(text(program)).graph()
 
 
 class _Showing:

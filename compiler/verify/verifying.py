@@ -41,11 +41,13 @@ def verify_graph(
     dtype: torch.dtype = torch.float32,
     pipeline: Sequence[Pass] | None = None,
     reducing: bool = True,
+    as_written: bool = True,
 ) -> Report:
     """Run the passes of a level (or those of `pipeline`) on a graph, and hold every graph on the way against the reference.
 
     Settings are chosen where none are given. The report names the first pass that disagrees and, where `reducing`, a smaller program that
-    shows it. An error of a pass, or of the compilation of what it made, is a disagreement too.
+    shows it. With `as_written` the program compiled without any pass is held against the reference first. An error of a pass, or of the
+    compilation of what it made, is a disagreement too.
     """
     ran, broken = _run(graph, passes(level, mode) if pipeline is None else pipeline, mode)
     rows = [Row(LOWERING, False), *(Row(one.done.name, one.done.exact, one.changes) for one in ran)]
@@ -54,9 +56,12 @@ def verify_graph(
     chosen = settings_for(graph, mode) if settings is None else tuple(settings)
     if not chosen:
         return Report(tuple(rows), None, 0, (UNTRIED,))
-    with torch.random.fork_rng(devices=()):  # the caller's random numbers go on as if nothing had happened
-        report = _Trial(Workshop(graph, mode, dtype), ran, rows, settings is None).report(chosen)
+    state = torch.get_rng_state()
+    try:
+        report = _Trial(Workshop(graph, mode, dtype), ran, rows, as_written).report(chosen)
         return _with_smaller(report, ran, mode, dtype) if reducing else report
+    finally:
+        torch.set_rng_state(state)  # the caller's random numbers go on as if nothing had happened
 
 
 def _with_smaller(report: Report, ran: Sequence[Ran], mode: Mode, dtype: torch.dtype) -> Report:
@@ -88,13 +93,13 @@ def _run(graph: Graph, pipeline: Sequence[Pass], mode: Mode) -> tuple[list[Ran],
 
 
 class _Trial:
-    """The comparisons of one graph, pass by pass. `searching`: whole numbers for the inputs are looked for."""
+    """The comparisons of one graph, pass by pass. What whole numbers the inputs may be is looked for, where the setting does not say it."""
 
-    def __init__(self, workshop: Workshop, ran: Sequence[Ran], rows: Sequence[Row], searching: bool) -> None:
+    def __init__(self, workshop: Workshop, ran: Sequence[Ran], rows: Sequence[Row], as_written: bool) -> None:
         self.workshop = workshop
         self.ran = ran
         self.rows = list(rows)
-        self.searching = searching
+        self.as_written = as_written
         self.notes: list[str] = []
 
     def report(self, settings: Sequence[Setting]) -> Report:
@@ -108,7 +113,7 @@ class _Trial:
     def _bench(self, setting: Setting) -> Bench | None:
         """A setting with whole numbers that the program takes; None where it takes none."""
         graph = self.workshop.source
-        tried = [with_indices(setting, graph, below) for below in BELOW] if self.searching and takes_indices(graph) else [setting]
+        tried = [with_indices(setting, graph, below) for below in BELOW] if takes_indices(graph) and not setting.below else [setting]
         for one in tried:
             bench = Bench(self.workshop, one)
             told = bench.reference(graph)
@@ -121,7 +126,7 @@ class _Trial:
 
     def _findings(self, benches: Sequence[Bench]) -> Iterator[Finding]:
         source = self.workshop.source
-        for bench in benches:
+        for bench in benches if self.as_written else ():
             yield from self._looked(0, LOWERING, bench, source, lowering(bench, source))
         for i, one in enumerate(self.ran, 1):
             for bench in benches if one.after is not one.before else ():
