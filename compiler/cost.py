@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from .graph import Body, Graph, Node, topological
@@ -107,6 +108,7 @@ def body_cost(body: Body) -> tuple[Size, Size]:
     return _nodes_cost(topological([*body.yields, *body.carries]))
 
 
+@lru_cache(maxsize=4096)
 def type_bytes(type: TensorType | TupleType) -> Size:
     """The memory of a value."""
     if isinstance(type, TupleType):

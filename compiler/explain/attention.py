@@ -20,6 +20,8 @@ from .written_out import written_out
 
 EXPLICIT = {"softmax": "softmax", "sigmoid": "sigmoid", "relu2": "relu", "entmax15": "entmax15", "sparsemax": "sparsemax"}
 """What the weights are computed with where all scores are held."""
+FUSED = {"sink_logit": "sink_attention", "where": "masked_attention"}
+"""What is called for PyTorch's fused attention where an option asks for something before and after it."""
 Site = tuple[Span, tuple[str, ...]]
 
 
@@ -51,7 +53,7 @@ def _conditions(graph: Graph) -> dict[Node, str]:
             continue
         for name, words in zip(("first", "second"), conditions(node["left"], node["right"]), strict=True):
             body: Body = node[name]
-            found.update(dict.fromkeys(topological(body.yields), f"only where {words}; the other way has no such attention"))
+            found.update(dict.fromkeys(topological(body.yields), f"only where {words}: see the choices"))
     return found
 
 
@@ -75,7 +77,7 @@ def _one(node: Node, training: bool, condition: str) -> Attention:
 def function_of(node: Node, way: Way) -> str:
     """The function that the generated code calls."""
     if way.kind == "fused":
-        return "masked_attention" if "where" in node["extras"] else "scaled_dot_product_attention"
+        return next((name for option, name in FUSED.items() if option in node["extras"]), "scaled_dot_product_attention")
     if way.kind == "chunked":
         return "chunked_attention"
     if "sink_logit" in node["extras"]:
@@ -122,6 +124,10 @@ def _remarks(parts: Roles, way: Way, training: bool) -> list[str]:
         found.append(f"the scale is multiplied into the {way.layout.scaled} first")
     if len(parts.q) > 1:
         found.append(f"the {len(parts.q)} terms are one: their features stand side by side")
+    if "sink_logit" in parts.extras:
+        found.append("the sink is one more feature of the queries and one more key, which has no value")
+    if way.layout.padded:
+        found.append(f"{way.layout.padded} get zeros as further features, as PyTorch's kernels want as many of queries as of values")
     if "where" in parts.extras:
         found.append("`where=` is a mask to it: pairs that are refused are worked out too, and thrown away")
     return found + _falls_back(parts, way.layout, training)
@@ -141,15 +147,13 @@ def _falls_back(parts: Roles, layout: Layout, training: bool) -> list[str]:
     sizes = {axis.name: axis.size for axis in parts.v.axes}
     values = TensorType(tuple(Axis(name, sizes[name]) for name in layout.features)).elements()
     features: Size = parts.node["features"]
-    same = equal(values, features)
-    if not same:
+    if equal(values, features) is not True and not layout.padded and "sink_logit" not in parts.extras:
         why = f"queries have {readable(features)} features and values {readable(values)}"
-        where = "" if same is False else ", unless these are the same number"
-        found.append(f"on the CPU PyTorch holds the scores inside, because {why}{where}")
+        found.append(f"on the CPU PyTorch holds the scores inside, as {why}, unless these are the same number")
     if training and parts.node["dropout"]:
         found.append("in training dropout makes PyTorch hold the scores inside on the CPU")
     if training and "bias" in parts.extras and _has_gradients(parts.extras["bias"]):
-        found.append("in training PyTorch holds the scores inside, because `bias=` gets gradients")
+        found.append("in training `bias=` gets gradients, which makes PyTorch hold the scores inside on the CPU")
     return found
 
 

@@ -42,10 +42,6 @@ def _softcap(parts: Roles, blocker: Blocker) -> tuple[str, str]:
     return text, f"leave `softcap=` out, which is another function; to save memory alone, {_chunks(parts)}"
 
 
-def _sink(parts: Roles, blocker: Blocker) -> tuple[str, str]:
-    return f"`sink_logit=` is no part of {KERNEL}", f"leave it out, which is another function; to save memory alone, {_chunks(parts)}"
-
-
 def _scale(parts: Roles, blocker: Blocker) -> tuple[str, str]:
     keys = " ".join(name for name in blocker.axes if name in parts.keys)
     text = f"`scale=` has the axes {' '.join(blocker.axes)}: it differs from pair to pair of a query and a key"
@@ -62,5 +58,5 @@ def _chunks(parts: Roles) -> str:
 
 
 _SENTENCES: Mapping[str, Callable[[Roles, Blocker], tuple[str, str]]] = {
-    "chunk": _chunk, "kernel": _kernel, "by": _by, "softcap": _softcap, "sink": _sink, "scale": _scale, "query keys": _query_keys,
+    "chunk": _chunk, "kernel": _kernel, "by": _by, "softcap": _softcap, "scale": _scale, "query keys": _query_keys,
 }  # fmt: skip

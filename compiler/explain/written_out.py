@@ -8,6 +8,7 @@ from ...dsl.source import Span
 from ..cost import type_bytes
 from ..graph import Graph, Node
 from ..ops import OPERATORS
+from ..ops.facts import varies
 from ..passes.rewriting import everything
 from ..types import TensorType
 from .costs import amount
@@ -15,8 +16,7 @@ from .places import argument_place, option_span, place_of
 from .report import Attention, Obstacle
 
 WEIGHTING = ("softmax", "entmax15", "sparsemax", "sink_softmax")
-PRODUCTS = ("dot", "linear")
-HANDED_ON = frozenset(("rename", "expand", "dropout", "split", "merge"))
+HANDED_ON = frozenset(("rename", "expand", "dropout", "split", "merge", "concat", "cut", "where"))
 Readers = Mapping[Node, Sequence[Node]]
 
 
@@ -92,11 +92,11 @@ def _readers(graph: Graph) -> dict[Node, list[Node]]:
 
 
 def _product_below(scores: Node) -> bool:
-    """Whether scores come from a product through number by number operators alone."""
+    """Whether scores come from a product of two values that vary (not of one with weights), through number by number operators alone."""
     waiting, seen = [scores], {scores}
     while waiting:
         node = waiting.pop()
-        if node.op in PRODUCTS:
+        if node.op == "dot" and sum(varies(source) for source in node.inputs) > 1:
             return True
         if _handed_on(node):
             fresh = [source for source in node.inputs if source not in seen]

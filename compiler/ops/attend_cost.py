@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..graph import Node
-from ..sizes import Size
+from ..sizes import Size, maximum
 from .attend_way import Layout, Roles, attend_way, copied, roles
 from .products import operations, sizes_of
 
@@ -32,17 +32,19 @@ def attend_scratch(node: Node) -> Size:
 
 
 def _made_for(parts: Roles, layout: Layout, sizes: Mapping[str, Size]) -> Size:
-    """Queries, keys and values that are scaled, joined or repeated for the call."""
-    repeated = copied(parts, layout)
-    lead, several = (*layout.batch, *layout.heads), len(parts.q) > 1
-    features: Size = parts.node["features"]
+    """Queries, keys and values that are scaled, joined, padded or repeated for the call."""
+    repeated, sink = copied(parts, layout), "sink_logit" in parts.extras
+    lead, both = (*layout.batch, *layout.heads), len(parts.q) > 1 or sink or layout.padded == "queries and keys"
+    asked: Size = parts.node["features"]
+    read = count(layout.features, sizes)
+    width = maximum(asked + 1, read) if sink else maximum(asked, read) if layout.padded else None
     total = Size.of(0)
-    if several or layout.scaled == "queries" or "queries" in repeated:
-        total = total + count((*lead, *layout.rows), sizes) * features
-    if several or layout.scaled == "keys" or "keys" in repeated:
-        total = total + count((*lead, *parts.keys), sizes) * features
-    if "values" in repeated:
-        total = total + count((*lead, *parts.keys, *layout.features), sizes)
+    if both or layout.scaled == "queries" or "queries" in repeated:
+        total = total + count((*lead, *layout.rows), sizes) * (width or asked)
+    if both or layout.scaled == "keys" or "keys" in repeated:
+        total = total + count((*lead, *parts.keys), sizes) * (width or asked)
+    if sink or layout.padded == "values" or "values" in repeated:
+        total = total + count((*lead, *parts.keys), sizes) * (width or read)
     return total
 
 

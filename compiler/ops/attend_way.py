@@ -1,9 +1,9 @@
 """Which way an `attend` node is computed, from its types alone: lowering follows this, and `explain` tells it.
 
 PyTorch's fused attention works on [batch, heads, rows, features], with a number as the scale and a mask or bias that broadcasts. Every
-axis of a row of scores that keys or values have too is a leading one; what lacks it there is expanded without a copy. Axes that only
-queries, bias and mask have (grouped and single key heads) become more rows where no mask tells them apart, else keys are expanded along
-them. Axes that the mask lacks stay apart from those it has, so that it is not repeated.
+axis of a row of scores that keys or values have too is a leading one; what lacks it there is expanded without a copy. A sink is one more
+key, without a value. Axes that only queries, bias and mask have (grouped and single key heads) become more rows where no mask tells them
+apart, else keys are expanded along them. Axes that the mask lacks stay apart from those it has, so that it is not repeated.
 """
 
 from __future__ import annotations
@@ -13,21 +13,25 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..graph import Node
+from ..sizes import Size, at_least, equal
+from ..types import TensorType
 from .facts import is_number
 
 Names = tuple[str, ...]
-Reason = Literal["chunk", "kernel", "by", "softcap", "sink", "scale", "query keys"]
+Reason = Literal["chunk", "kernel", "by", "softcap", "scale", "query keys"]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Which axes make up the four dimensions, and which side a scale that is a tensor is multiplied into."""
+    """Which axes make up the four dimensions, which side a scale that is a tensor is multiplied into, and what gets zeros as further
+    features, because PyTorch's kernels want as many of queries as of values."""
 
     batch: Names
     heads: Names
     rows: Names
     features: Names
     scaled: Literal["", "queries", "keys"] = ""
+    padded: Literal["", "queries and keys", "values"] = ""
 
 
 @dataclass(frozen=True)
@@ -99,8 +103,6 @@ def blockers(parts: Roles) -> tuple[Blocker, ...]:
         found.append(Blocker("by", "by"))
     if node["softcap"] is not None:
         found.append(Blocker("softcap", "softcap"))
-    if "sink_logit" in parts.extras:
-        found.append(Blocker("sink", "sink_logit"))
     if _scaled(parts) is None:
         found.append(Blocker("scale", "scale", parts.option("scale")))
     told = tuple(name for name in parts.side(parts.q) if name in parts.keys)
@@ -129,7 +131,16 @@ def _layout(parts: Roles) -> Layout:
     rows = tuple(name for name in loose if name in masked) or loose
     groups = tuple(name for name in loose if name not in rows)
     sides = (parts.side(parts.q), keys, values)
-    return Layout(*_leading(lead, groups, masked, sides), rows, features, _scaled(parts) or "")
+    return Layout(*_leading(lead, groups, masked, sides), rows, features, _scaled(parts) or "", _padded(parts, features))
+
+
+def _padded(parts: Roles, features: Names) -> Literal["", "queries and keys", "values"]:
+    """What has fewer features for certain; a sink pads by itself."""
+    asked: Size = parts.node["features"]
+    read = TensorType(tuple(axis for axis in parts.v.axes if axis.name in features)).elements()
+    if equal(asked, read) is not False or "sink_logit" in parts.extras:
+        return ""
+    return "values" if at_least(asked, read) else "queries and keys" if at_least(read, asked) else ""
 
 
 def _leading(lead: Names, groups: Names, masked: Collection[str], sides: Sequence[Names]) -> tuple[Names, Names]:

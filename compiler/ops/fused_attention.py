@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..lower.emitter import Emitter, Value
+from ..sizes import Size
 from ..types import Axis, TensorType
 from .attend_way import Layout
 from .attention_parts import Parts, combine, told_apart
@@ -15,19 +16,34 @@ Groups = Sequence[Sequence[str]]
 
 def fused(e: Emitter, parts: Parts, layout: Layout) -> Value:
     """The whole of attention as one call."""
-    bias, where = (_mask(e, parts, layout, value) for value in (parts.bias, parts.where))
     q, k = _queries_and_keys(e, parts, layout)
     v = _four(e, parts, parts.v, (layout.batch, layout.heads, parts.keys, layout.features))
     options: dict[str, Any] = {"scale": 1.0 if layout.scaled else parts.scale.fx}
     if parts.node["dropout"]:
         options["dropout_p"] = e.call("operator.mul", parts.node["dropout"], e.training())
-    if where is not None:
-        y = e.call("runtime.masked_attention", q, k, v, where, bias, **options)
-    else:
-        if bias is not None:
-            options["attn_mask"] = bias
-        y = e.call("torch.nn.functional.scaled_dot_product_attention", q, k, v, **options)
+    features = _count(parts, layout.features)
+    more = features - parts.node["features"]
+    if layout.padded == "queries and keys":
+        q, k = (e.call("torch.nn.functional.pad", x, (0, e.size(more))) for x in (q, k))
+    if layout.padded == "values":
+        v = e.call("torch.nn.functional.pad", v, (0, e.size(-more)))
+    y = _call(e, parts, layout, (q, k, v), options)
+    if layout.padded == "values":
+        y = e.method("narrow", y, -1, 0, e.size(features))
     return e.unflat(y, parts.groups([layout.batch, layout.heads, layout.rows, layout.features]))
+
+
+def _call(e: Emitter, parts: Parts, layout: Layout, main: tuple[Any, Any, Any], options: dict[str, Any]) -> Any:
+    """The function that says what this attention has: a sink, a mask, or neither."""
+    dimensions = (layout.batch, layout.heads, layout.rows)
+    bias, where = (_broadcast(e, parts, value, (*dimensions, parts.keys)) for value in (parts.bias, parts.where))
+    if parts.sink is not None:
+        return e.call("runtime.sink_attention", *main, _broadcast(e, parts, parts.sink, (*dimensions, ())), where, bias, **options)
+    if where is not None:
+        return e.call("runtime.masked_attention", *main, where, bias, **options)
+    if bias is not None:
+        options["attn_mask"] = bias
+    return e.call("torch.nn.functional.scaled_dot_product_attention", *main, **options)
 
 
 def _queries_and_keys(e: Emitter, parts: Parts, layout: Layout) -> tuple[Any, Any]:
@@ -57,16 +73,15 @@ def _four(e: Emitter, parts: Parts, value: Value, dimensions: Groups) -> Any:
     return e.method("expand", x, *(-1 if count is None else e.size(count) for count in counts))
 
 
-def _count(parts: Parts, names: Sequence[str]) -> Any:
+def _count(parts: Parts, names: Sequence[str]) -> Size:
     """How many positions these axes have together."""
     return TensorType(tuple(Axis(name, parts.sizes[name]) for name in names)).elements()
 
 
-def _mask(e: Emitter, parts: Parts, layout: Layout, value: Value | None) -> Any:
-    """A mask or bias on the four dimensions, of size 1 where it has none of their axes."""
+def _broadcast(e: Emitter, parts: Parts, value: Value | None, dimensions: Groups) -> Any:
+    """A mask, bias or sink on the four dimensions, of size 1 where it has none of their axes."""
     if value is None:
         return None
-    dimensions = (layout.batch, layout.heads, layout.rows, parts.keys)
     groups = parts.groups([group if any(name in value.axes for name in group) else () for group in dimensions])
     axes = [axis for group in groups for axis in group]
     return e.flat(Value(e.full(value, axes), tuple(axis.name for axis in axes)), groups)

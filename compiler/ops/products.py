@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ..graph import Node
@@ -192,8 +193,13 @@ def _count(names: Iterable[str], numbers: Mapping[str, int]) -> int:
 
 def operations(axes: Axes, over: Sequence[str], sizes: Mapping[str, Size]) -> Size:
     """Floating-point operations of the whole product in the order of `plan`: two for each multiplication that is added up."""
-    total = Size.of(0)
-    known = list(axes)
+    known = tuple((name, sizes[name]) for name in sorted(frozenset[str]().union(*axes)))
+    return _operations(tuple(axes), tuple(over), known)
+
+
+@lru_cache(maxsize=4096)
+def _operations(axes: tuple[frozenset[str], ...], over: tuple[str, ...], found: tuple[tuple[str, Size], ...]) -> Size:
+    sizes, total, known = dict(found), Size.of(0), list(axes)
     for step in plan(axes, over, sizes):
         joined = known[step.left] | known[step.right]
         known.append(joined.difference(step.over))

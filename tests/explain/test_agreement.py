@@ -16,7 +16,7 @@ from attn.compiler.program import BlockProgram, load_unit
 from attn.dsl.diagnostics import AttnError
 from attn.dsl.loader import Library
 
-CALLS = ("scaled_dot_product_attention", "masked_attention", "chunked_attention", "sink_softmax")
+CALLS = ("scaled_dot_product_attention", "masked_attention", "chunked_attention", "sink_attention", "sink_softmax")
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FULL: dict[str, dict[str, Any]] = {
     "vit.attn": {"B": 1, "C": 3, "H": 32, "W": 32, "D": 64, "K": 10, "heads": 4, "depth": 2},
@@ -26,6 +26,7 @@ FULL: dict[str, dict[str, Any]] = {
 }
 OPTIONS = [
     "", "where=pos(N') <= pos(N)", "softcap=2.0", "by=sigmoid", "by=relu2", "by=entmax15, where=keep", "by=sparsemax", "sink_logit=t",
+    "sink_logit=t, softcap=1.0", "sink_logit=n, where=keep, dropout=0.1",
     "chunk=2", "scale=t", "scale=j", "scale=bias", "bias=bias", "bias=bias, where=keep", "dropout=0.5", "chunk=3, softcap=1.0",
     "where=keep, softcap=1.0",
 ]  # fmt: skip

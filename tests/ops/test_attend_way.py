@@ -37,7 +37,9 @@ TERMS = "q: [*, h, N, d], s: [*, h, N, r], k: [*, h, N, d], t: [*, N, r], v: [*,
 
 
 def sized(axes: str) -> list[int]:
-    return [SIZES[name.rstrip("'")] for name in axes.replace(",", " ").split()]
+    """`*, h, N, c=3`."""
+    parts = [part.partition("=") for part in axes.replace(",", " ").split()]
+    return [int(size) if size else SIZES[name.rstrip("'")] for name, _, size in parts]
 
 
 def inputs_of(head: str) -> list[Tensor]:
@@ -49,7 +51,7 @@ def agree(head: str, call: str, result: str) -> Graph:
     """The graph of a call, whose fused and explicit ways give the same values and gradients."""
     graph = graph_of(head, f"return attend({call})", result)
     fused = lower(graph, dtype=torch.float64)
-    assert "scaled_dot_product_attention" in fused.code or "masked_attention" in fused.code
+    assert any(name in fused.code for name in ("scaled_dot_product_attention", "masked_attention", "sink_attention"))
     explicit = lower(rewritten(graph, kernel="explicit"), dtype=torch.float64)
     assert "softmax" in explicit.code
     same(fused, explicit, *inputs_of(head))
@@ -71,6 +73,27 @@ def test_terms_are_one_product_of_features_side_by_side(options: str) -> None:
     agree(TERMS, f"(q, s), (k, t), v, over=N, dot=(d, r){options}", "[*, h, N, e]")
 
 
+@pytest.mark.parametrize("values", ["[*, h, N, d]", "[*, h, N, e]", "[*, h, N]"])
+@pytest.mark.parametrize(
+    "options", ["", ", where=pos(N') <= pos(N)", ", bias=-abs(pos(N) - pos(N'))", ", where=b > 0, bias=b", ", scale=s"]
+)
+@pytest.mark.parametrize("sink", ["s", "0.5", "n"])
+def test_a_sink_is_one_more_key(values: str, options: str, sink: str) -> None:
+    head = f"q: [*, h, N, d], k: [*, h, N, d], v: {values}, b: [*, N, N'], s: [h], n: [N]"
+    agree(head, f"q, k, v, over=N, dot=d, sink_logit={sink}{options}", values)
+
+
+@pytest.mark.parametrize(("features", "made"), [("c=3", "values"), ("c=9", "queries and keys"), ("d", "")])
+@pytest.mark.parametrize("options", ["", ", where=pos(N') <= pos(N)"])
+def test_zeros_make_up_for_features_that_are_missing(features: str, made: str, options: str) -> None:
+    head = f"q: [*, h, N, d=6], k: [*, h, N, d=6], v: [*, h, N, {features}]"
+    graph = agree(head, f"q, k, v, over=N, dot=d{options}", f"[*, h, N, {features}]")
+    (node,) = (node for node in graph.nodes if node.op == "attend")
+    layout = attend_way(node).layout
+    assert layout is not None
+    assert layout.padded == made
+
+
 def test_terms_with_a_scale_of_their_heads() -> None:
     agree(f"{TERMS}, c: [h]", "(q, s), (k, t), v, over=N, dot=(d, r), scale=c", "[*, h, N, e]")
 
@@ -81,7 +104,7 @@ def test_terms_with_a_scale_of_their_heads() -> None:
         ("softcap=1.0", ["softcap"]),
         ("by=sigmoid", ["by"]),
         ("by=entmax15, softcap=2.0", ["by", "softcap"]),
-        ("sink_logit=t", ["sink"]),
+        ("sink_logit=t, softcap=1.0", ["softcap"]),
         ("scale=bias", ["scale"]),
         ("scale=n * j", ["scale"]),
         ("chunk=2", ["chunk"]),
