@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -106,6 +107,6 @@ def smallest(made: Program, setting: Setting, outcome: Outcome) -> Program:
 
 
 def _sign(outcome: Outcome) -> tuple[str, str]:
-    """What tells one failure from another: the check, and the pass that is named or the kind of exception."""
+    """What tells one failure from another: the check, and its message without numbers and names."""
     last = outcome.why.splitlines()[-1] if outcome.why else ""
-    return outcome.where, last.split(":")[0] if last.startswith("after pass") or "Error" in last.split(":")[0] else ""
+    return outcome.where, re.sub(r"\(.*|[`'].*?[`']|\baxis \w+'*|[-+.\w]*\d[-+.\w]*|^[^:]*(?=: off)", "", last)

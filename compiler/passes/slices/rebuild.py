@@ -46,7 +46,7 @@ class Rebuild:
             return self.builder.adopt(node)
         if node.op == "pick":
             return self._pick(node)
-        inputs = [self._read(source, need) for source, need in zip(node.inputs, self.demand.needs[node], strict=True)]
+        inputs = [self._operand(node, source, need) for source, need in zip(node.inputs, self.demand.needs[node], strict=True)]
         if node.op == "cut" and length(node.inputs[0], node["axis"]) is not None and node["start"].integer() is not None:
             return inputs[0]
         kept = self.demand.kept[node]
@@ -80,6 +80,14 @@ class Rebuild:
         return left
 
     # ------------------------------------------------ reading
+
+    def _operand(self, node: Node, source: Node, need: Kept) -> Node:
+        """What a node reads. `where` wants less than it shows of its two sides, but they still have to line up with the mask."""
+        if node.op != "where":
+            return self._read(source, need)
+        self._note(source, need)
+        shown = {name: mask for name, mask in self.demand.kept[node].items() if isinstance(source.type, TensorType) and source.tensor.has(name)}
+        return self._read(source, shown, noted=True)
 
     def _read(self, source: Node, need: Kept, noted: bool = False) -> Node:
         """These positions of a value; those that were not computed are zero, or do not matter."""
