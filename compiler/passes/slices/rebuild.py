@@ -86,7 +86,9 @@ class Rebuild:
         if node.op != "where":
             return self._read(source, need)
         self._note(source, need)
-        shown = {name: mask for name, mask in self.demand.kept[node].items() if isinstance(source.type, TensorType) and source.tensor.has(name)}
+        shown = {
+            name: mask for name, mask in self.demand.kept[node].items() if isinstance(source.type, TensorType) and source.tensor.has(name)
+        }
         return self._read(source, shown, noted=True)
 
     def _read(self, source: Node, need: Kept, noted: bool = False) -> Node:
