@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from math import lcm
 
 from .atoms import Atom, inverse, order
@@ -46,7 +47,7 @@ class Size:
     @staticmethod
     def of(value: int | Fraction) -> Size:
         """The constant."""
-        return Size({(): Fraction(value)} if value else {})
+        return _constant(value)
 
     @staticmethod
     def symbol(name: str) -> Size:
@@ -75,13 +76,21 @@ class Size:
         return self._key
 
     def __add__(self, other: Size | int | Fraction) -> Size:
+        if not self.terms:
+            return as_size(other)
         return Size(add(dict(self.terms), dict(as_size(other).terms)))
 
     def __sub__(self, other: Size | int | Fraction) -> Size:
         return Size(add(dict(self.terms), dict(as_size(other).terms), -1))
 
     def __mul__(self, other: Size | int | Fraction) -> Size:
-        return Size(multiply(dict(self.terms), dict(as_size(other).terms)))
+        right = as_size(other)
+        a, b = self.constant(), right.constant()
+        if a is not None and b is not None:
+            return _constant(a * b)
+        if a == 1 or b == 1:
+            return right if a == 1 else self
+        return Size(multiply(dict(self.terms), dict(right.terms)))
 
     def __truediv__(self, other: Size | int | Fraction) -> Size:
         return _divide(self, as_size(other))
@@ -144,7 +153,8 @@ class Size:
         """The exact value. KeyError for a missing symbol, ZeroDivisionError, ValueError for a logarithm that is no integer."""
         from .values import evaluate
 
-        return evaluate(self, values)
+        number = self.constant()
+        return evaluate(self, values) if number is None else number
 
     def is_integer(self) -> bool | None:
         """True: an integer for every positive integer assignment. False: for none. None: depends, or cannot tell."""
@@ -168,6 +178,11 @@ class Size:
         from .source import source
 
         return source(self, name, inner)
+
+
+@lru_cache(4096)
+def _constant(value: int | Fraction) -> Size:
+    return Size({(): Fraction(value)} if value else {})
 
 
 def as_size(value: Size | int | Fraction) -> Size:
