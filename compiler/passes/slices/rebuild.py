@@ -136,7 +136,9 @@ def _part(make: Make, x: Node, axis: str, have: Sequence[int], want: Sequence[in
     """`x`, whose positions along `axis` are `have`, at the positions `want`; those it has not are zero."""
     places = {position: place for place, position in enumerate(have)}
     wanted = [places.get(position, -1) for position in want]
-    if wanted and max(wanted) < 0 and x.dtype not in ("bool", "int"):
+    if not wanted:
+        return make.cut(x, axis, 0, 0)
+    if max(wanted) < 0 and x.dtype not in ("bool", "int"):
         return make.expand(make.total(make.cut(x, axis, 0, 0), [axis]), [Axis(axis, Size.of(len(wanted)))])  # zeros of this kind of number
     runs = _runs(wanted)
     if len(runs) > MOST_RUNS and -1 not in wanted:
