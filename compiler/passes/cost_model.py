@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 from ..graph import Node
@@ -24,7 +25,9 @@ CALL = 1_000_000
 SINGLE = 100_000
 """One more matrix in a batched product: each is a call of its own inside."""
 
-FREE = frozenset(("input", "weight", "scalar", "size", "literal", "item", "param", "rename", "expand", "split", "merge", "cut", "pick"))
+# A conversion to float32 costs something only in half precision.
+_NAMES = "input weight scalar size literal item param rename expand split merge cut pick float32"
+FREE = frozenset(_NAMES.split())
 _PASSES: Mapping[str, int] = {"softmax": 3, "l2norm": 3, "layernorm": 3, "rmsnorm": 3, "attend": 3}
 """How often operators that look at a tensor more than once read or write it."""
 
@@ -69,10 +72,25 @@ def pair_work(a: frozenset[str], b: frozenset[str], over: frozenset[str], sizes:
 
 def count(names: Iterable[str], sizes: Mapping[str, Number], one: Number) -> Number:
     """How many numbers a tensor with these axes has."""
+    if isinstance(one, Size):
+        return elements(tuple(sizes[name] for name in sorted(names)))
     total = one
     for name in sorted(names):
         total = total * sizes[name]
     return total
+
+
+@lru_cache(maxsize=4096)
+def elements(sizes: tuple[Size, ...]) -> Size:
+    """The product of sizes: numbers first, which is quick."""
+    number, total = 1, Size.of(1)
+    for size in sizes:
+        known = size.integer()
+        if known is None:
+            total = total * size
+        else:
+            number *= known
+    return total * number
 
 
 # ---------------------------------------------------------------- nodes
@@ -93,11 +111,16 @@ def node_work(node: Node) -> Work:
     return Work(moved * (MOVED * passes), passes)
 
 
-def graph_work(roots: Iterable[Node], stop: Callable[[Node], bool]) -> Work:
-    """What the nodes below the roots cost together, each once; those that `stop` names, and what is below them, are there already."""
+def graph_work(roots: Iterable[Node], stop: Callable[[Node], bool], known: dict[Node, Work]) -> Work:
+    """What the nodes below the roots cost together, each once; those that `stop` names, and what is below them, are there already.
+
+    `known` keeps what single nodes cost.
+    """
     total = NOTHING
     for node in below(roots, stop):
-        total = total + node_work(node)
+        if node not in known:
+            known[node] = node_work(node)
+        total = total + known[node]
     return total
 
 
@@ -118,7 +141,7 @@ def below(roots: Iterable[Node], stop: Callable[[Node], bool]) -> list[Node]:
 
 
 def _elements(node: Node) -> Size:
-    return node.type.elements() if isinstance(node.type, TensorType) else Size.of(0)
+    return elements(tuple(axis.size for axis in node.axes)) if isinstance(node.type, TensorType) else Size.of(0)
 
 
 def _dot_work(node: Node) -> Work:
@@ -138,7 +161,7 @@ def _linear_work(node: Node) -> Work:
     pair = (frozenset(x.tensor.names), frozenset(weight.tensor.names))
     plain = pair[1] == frozenset((*node["over"], *node["own"]))
     work = Work(pair_work(*pair, frozenset(node["over"]), sizes_of(node.inputs), Size.of(1)))
-    return work if plain or not bias else work + Work(node.tensor.elements() * (2 * MOVED))
+    return work if plain or not bias else work + Work(_elements(node) * (2 * MOVED))
 
 
 def _attend_work(node: Node) -> Work:

@@ -65,6 +65,10 @@ class Make:
         kinds: list[DType] = [node.dtype for node in nodes]
         return self.node(op, nodes, TensorType(union(nodes), floating_type(*kinds)))
 
+    def widened(self, x: Node) -> Node:
+        """`x` in float32 at least: the same numbers, unless the module works in half precision."""
+        return self.node("float32", (x,), x.tensor.cast("wide")) if x.dtype == "float" else x
+
     def arithmetic(self, op: str, *nodes: Node) -> Node:
         """`add`, `sub`, `mul`, `neg`; and `div`, which is never whole. Operands line up by name."""
         kinds: list[DType] = [node.dtype for node in nodes]

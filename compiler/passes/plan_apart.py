@@ -89,11 +89,11 @@ def apart(make: Make, attend: Node, q: Side, k: Side) -> Node:
 
 
 def _plain(make: Make, side: Side) -> Node:
-    """A side without its norm."""
+    """A side without its norm; in float32 at least, because sums over all tokens are too large or too coarse for half precision."""
     now = side.base
     for view in reversed(side.views):
         now = make.copy(view, (now,)) if side.norm is not None else view
-    return now
+    return make.widened(now)
 
 
 def _length(make: Make, side: Side, dots: Sequence[str]) -> Node:

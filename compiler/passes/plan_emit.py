@@ -71,7 +71,7 @@ class Emitter:
         factor = self.factors[leaf.place]
         own = [axis.name for axis in factor.node.axes]
         first = [name for name, region in zip(own, factor.names, strict=True) if region in leaf.first]
-        made = _Made(factor.node, factor.divides)
+        made = _Made(self.make.widened(factor.node) if factor.wide else factor.node, factor.divides)
         if first:
             made = _Made(self.make.total(self._upright(made), first))
         return _Made(self.make.rename(made.node, dict(zip(own, factor.names, strict=True))), made.divides)

@@ -80,7 +80,7 @@ def _replanned(root: Node, leaves: frozenset[Node], sides: tuple[Side, Side], do
         first = node.op == "dot" and frozenset(node["over"]) == dots
         return node not in leaves and not first and (node in open or node in remade or counts[node] == 1)
 
-    plans = _plans(nodes, single, scratch)
+    plans = _plans(nodes, single, frozenset(node for node in nodes if node.op == "float32"), scratch)
     new: dict[Node, Node] = {leaf: leaf for leaf in leaves}
     for node in nodes:
         plan = plans.get(node)
@@ -99,12 +99,12 @@ def _views_of(nodes: list[Node], side: Side) -> list[Node]:
     return found
 
 
-def _plans(nodes: list[Node], single: Callable[[Node], bool], scratch: Scratch) -> dict[Node, Planned]:
+def _plans(nodes: list[Node], single: Callable[[Node], bool], casts: frozenset[Node], scratch: Scratch) -> dict[Node, Planned]:
     """The regions that have a better order, in the order of the text."""
     done: set[Node] = set()
     plans: dict[Node, Planned] = {}
     for node in reversed(nodes):
-        plan = best_region(node, single, scratch) if node not in done and readable(node) else None
+        plan = best_region(node, single, scratch, casts) if node not in done and readable(node) else None
         if plan is None:
             continue
         done.update(plan.region.inside)

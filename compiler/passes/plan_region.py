@@ -12,7 +12,7 @@ from .plan_decide import large, numbers_of
 from .plan_emit import Emitter, added, factors_of, finished
 from .plan_order import Leaf, Tree, best_order
 from .plan_prepared import Prepared
-from .plan_terms import CONTRACTIONS, VIEWS, Factor, Reader, Region
+from .plan_terms import CONTRACTIONS, VIEWS, Factor, Reader, Region, is_biased
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Scratch:
             self.builder.adopt(node)
         self.names = {axis.name for node in nodes for axis in getattr(node.type, "axes", ())}
         self.prepared = prepared
+        self.work: dict[Node, Work] = {}
 
     def at(self, node: Node) -> Make:
         return Make(self.builder, node, self.names, _Same())
@@ -47,16 +48,24 @@ class _Same(dict[Node, Node]):
         return key
 
 
-def best_region(root: Node, single: Callable[[Node], bool], scratch: Scratch) -> Planned | None:
+def best_region(root: Node, single: Callable[[Node], bool], scratch: Scratch, casts: frozenset[Node] = frozenset()) -> Planned | None:
     """The best plan of the region that ends in a node, with biases multiplied out or not. None where there is nothing to choose."""
-    regions = [region for biases in (False, True) if (region := Reader(single, biases).region(root)) is not None]
-    if len(regions) == 2 and regions[0].inside == regions[1].inside:
-        regions.pop()
+    regions = _regions(root, single, casts)
     found = [plan for region in regions if not _settled(region) and (plan := planned(region, scratch)) is not None]
     if not found:
         return None
     widest = found[-1].region.leaves
     return min(found, key=lambda plan: _number(_over(plan, widest, scratch)))
+
+
+def _regions(root: Node, single: Callable[[Node], bool], casts: frozenset[Node]) -> list[Region]:
+    """The region with every bias left where it is, and where that ends at one, the region that goes on through it."""
+    near = Reader(single, False, casts).region(root)
+    if near is None:
+        return []
+    ends = any(is_biased(leaf) and single(leaf) for leaf in near.leaves)
+    far = Reader(single, True, casts).region(root) if ends else None
+    return [near] if far is None else [near, far]
 
 
 def _settled(region: Region) -> bool:
@@ -76,7 +85,7 @@ def _number(work: Work) -> float:
 
 def scratch_work(root: Node, leaves: tuple[Node, ...], scratch: Scratch) -> Work:
     known = frozenset(leaves)
-    return graph_work([root], lambda node: node in known or scratch.prepared(node))
+    return graph_work([root], lambda node: node in known or scratch.prepared(node), scratch.work)
 
 
 def planned(region: Region, scratch: Scratch) -> Planned | None:

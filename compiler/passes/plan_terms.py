@@ -27,11 +27,15 @@ ONE = Size.of(1)
 
 @dataclass(frozen=True)
 class Factor:
-    """A tensor of the graph; `names[i]` is what its i-th axis is called in the region. `divides`: its inverse is the factor."""
+    """A tensor of the graph; `names[i]` is what its i-th axis is called in the region.
+
+    `divides`: its inverse is the factor. `wide`: it is taken in float32 at least.
+    """
 
     node: Node
     names: tuple[str, ...]
     divides: bool = False
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,11 +73,15 @@ class TooMany(Exception):
 
 
 class Reader:
-    """Reads one region. `single(node)`: nothing else reads the node. `biases`: whether a bias below the root is multiplied out."""
+    """Reads one region. `single(node)`: nothing else reads the node. `biases`: whether a bias below the root is multiplied out.
 
-    def __init__(self, single: Callable[[Node], bool], biases: bool) -> None:
+    `casts`: conversions to float32 that may be made of the factors instead.
+    """
+
+    def __init__(self, single: Callable[[Node], bool], biases: bool, casts: frozenset[Node] = frozenset()) -> None:
         self.single = single
         self.biases = biases
+        self.casts = casts
         self.inside: dict[Node, None] = {}
         self.sizes: dict[str, Size] = {}
         self.more = MAX_FACTORS - 1
@@ -94,8 +102,10 @@ class Reader:
     def _terms(self, node: Node, names: Mapping[str, str]) -> list[Term]:
         if node.op == "scalar":
             return [Term(float(node["value"]), ())]
+        if node in self.casts:
+            return [_widened(term) for term in self._terms(node.inputs[0], names)]
         room = len(self.inside) < MAX_NODES and _added(node) <= self.more
-        if self.single(node) and room and readable(node) and (self.biases or not _biased(node)):
+        if self.single(node) and room and readable(node) and (self.biases or not is_biased(node)):
             return self._through(node, {axis.name: names[axis.name] for axis in node.axes})
         while node.op in VIEWS:
             names, node = seen_through(node, names), node.inputs[0]
@@ -181,13 +191,18 @@ def _added(node: Node) -> int:
     return max(len(node.inputs), 1) - 1
 
 
-def _biased(node: Node) -> bool:
+def is_biased(node: Node) -> bool:
+    """Whether a node is a linear map with a bias."""
     return node.op == "linear" and len(node.inputs) > 2
 
 
 def _averaged(node: Node, term: Term) -> Term:
     """A mean is a sum over the number of positions."""
     return replace(term, size=term.size * node.tensor.elements() / node.inputs[0].tensor.elements())
+
+
+def _widened(term: Term) -> Term:
+    return replace(term, factors=tuple(replace(factor, wide=True) for factor in term.factors))
 
 
 def _inverse(node: Node, names: Mapping[str, str]) -> Term:

@@ -102,3 +102,19 @@ def test_dropout_stays_inside_attention_while_training() -> None:
     assert [node.op for node in everything(program.outcome("train").graph)].count("attend") == 1
     assert program.outcome("infer").changes
     assert not program.outcome("train").changes
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_does_not_overflow_and_stays_near(dtype: torch.dtype) -> None:
+    """The sum over tokens of a square is beyond float16 here."""
+    torch.manual_seed(0)
+    bind = {"D": 8, "heads": 2, "N": 400}
+    x = (torch.randn(1, 400, 8) * 40).to(dtype)
+    written, planned = (attn.std.channel_tokens.xca(bind=bind, dtype=dtype, level=level) for level in (0, 2))
+    planned.load_state_dict(written.state_dict())
+    assert any(change.text for step in planned.optimised.steps if step.done.name == "plan" for change in step.changes)
+    exact = attn.std.channel_tokens.xca(bind=bind, dtype=torch.float64, level=0)
+    exact.load_state_dict({name: value.double() for name, value in written.state_dict().items()})
+    wanted = exact(x.double())
+    away, allowed = ((module(x).double() - wanted).abs().max() for module in (planned, written))
+    assert away <= 2 * allowed
