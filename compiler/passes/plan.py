@@ -13,6 +13,7 @@ from .making import Make
 from .plan_choice import Chooser, choices
 from .plan_decide import Decision, decide
 from .plan_gram import Around, attention
+from .plan_groups import grouped
 from .plan_prepared import Prepared
 from .plan_region import Scratch, best_region
 from .plan_repeats import repeats
@@ -45,7 +46,7 @@ def _without_repeats(graph: Graph) -> tuple[Graph, tuple[Change, ...]]:
     taken: dict[Node, None] = {}
 
     def rule(make: Make, node: Node) -> Node | None:
-        made = repeats(make, node)
+        made = repeats(make, node) or grouped(make, node)
         if made is not None and node.op in ("dot", "attend"):
             taken[node] = None
         return made
@@ -122,6 +123,6 @@ class _Taking:
     def _kept(self, node: Node) -> bool:
         """Whether a value is worked out from weights before the choice; another name of a weight is not."""
         below = node
-        while below.op in VIEWS:
+        while below.op in VIEWS or below.op == "float32":
             below = below.inputs[0]
         return below.op != "weight" and self.prepared(node)

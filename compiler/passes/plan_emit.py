@@ -126,6 +126,6 @@ def _sum(make: Make, nodes: Sequence[Node]) -> Node:
 
 
 def finished(make: Make, node: Node, like: Node) -> Node | None:
-    """The result with all axes of the root; None where its kind of number became another."""
+    """The result with all axes of the root; None where its kind of number, or the formula of a size, became another."""
     whole = make.expand(node, like.axes)
-    return whole if whole.dtype == like.dtype else None
+    return whole if whole.dtype == like.dtype and frozenset(whole.axes) == frozenset(like.axes) else None

@@ -10,6 +10,7 @@ from ..graph import Node
 from .cost_model import below
 from .plan_apart import Side, apart, can_be_apart, side_of, worthwhile
 from .plan_decide import decide, large
+from .plan_emit import finished
 from .plan_region import Planned, Scratch, best_region, scratch_work
 from .plan_terms import readable
 from .plan_way import Way, over
@@ -41,11 +42,12 @@ def attention(attend: Node, around: Around, scratch: Scratch) -> Way | None:
     inside = dict.fromkeys((*reversed(chain), *q.inside, *k.inside, *values.inside))
     leaves = tuple(dict.fromkeys(source for node in inside for source in node.inputs if source not in inside))
     node, order = _replanned(_rebuilt(attend, chain, (q, k), scratch), frozenset(leaves), (q, k), frozenset(dots), scratch)
-    written, work = (scratch_work(one, leaves, scratch) for one in (root, node))
-    decision = decide(written, work)
-    if not decision.take or node.dtype != root.dtype:
+    whole = finished(scratch.at(root), node, root)
+    if whole is None:
         return None
-    return Way(root, scratch.at(root).expand(node, root.axes), leaves, tuple(inside), decision, order)
+    written, work = (scratch_work(one, leaves, scratch) for one in (root, whole))
+    decision = decide(written, work)
+    return Way(root, whole, leaves, tuple(inside), decision, order) if decision.take else None
 
 
 def _chain(attend: Node, around: Around) -> list[Node]:

@@ -12,7 +12,10 @@ from .plan_decide import large, numbers_of
 from .plan_emit import Emitter, added, factors_of, finished
 from .plan_order import Leaf, Tree, best_order
 from .plan_prepared import Prepared
-from .plan_terms import CONTRACTIONS, VIEWS, Factor, Reader, Region, is_biased
+from .plan_terms import CONTRACTIONS, MAX_FACTORS, VIEWS, Factor, Reader, Region, is_biased
+
+FEW = 3
+"""How many factors a region has where with more it has too many biases to multiply out: two maps, one after the other."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ def _regions(root: Node, single: Callable[[Node], bool], casts: frozenset[Node])
     if near is None:
         return []
     ends = any(is_biased(leaf) and single(leaf) for leaf in near.leaves)
-    far = Reader(single, True, casts).region(root) if ends else None
+    found = (Reader(single, True, casts, most).region(root) for most in (MAX_FACTORS, FEW) if ends)
+    far = next((region for region in found if region is not None), None)
     return [near] if far is None else [near, far]
 
 

@@ -75,16 +75,16 @@ class TooMany(Exception):
 class Reader:
     """Reads one region. `single(node)`: nothing else reads the node. `biases`: whether a bias below the root is multiplied out.
 
-    `casts`: conversions to float32 that may be made of the factors instead.
+    `casts`: conversions to float32 that may be made of the factors instead. `most`: how many factors a term may have.
     """
 
-    def __init__(self, single: Callable[[Node], bool], biases: bool, casts: frozenset[Node] = frozenset()) -> None:
+    def __init__(self, single: Callable[[Node], bool], biases: bool, casts: frozenset[Node] = frozenset(), most: int = MAX_FACTORS) -> None:
         self.single = single
         self.biases = biases
         self.casts = casts
         self.inside: dict[Node, None] = {}
         self.sizes: dict[str, Size] = {}
-        self.more = MAX_FACTORS - 1
+        self.more = most - 1
 
     def region(self, root: Node) -> Region | None:
         """The region that ends in a node; None where a region is not made of such nodes, or there are too many terms."""
@@ -188,7 +188,7 @@ def _plain(node: Node) -> bool:
 
 def _added(node: Node) -> int:
     """How many more factors a region has when a node is read through."""
-    return max(len(node.inputs), 1) - 1
+    return 1 if node.op == "linear" else max(len(node.inputs), 1) - 1
 
 
 def is_biased(node: Node) -> bool:

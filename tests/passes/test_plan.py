@@ -73,8 +73,34 @@ def test_a_plan_says_what_the_program_says(name: str, mode: Mode) -> None:
             held_against(program.graph(), graph, sizes)
 
 
+EQUAL = """block t(q: [*, N, d], z: [*, L], k: [*, M, e], v: [*, P, c]) -> [*, N, c] {
+    return dot(dot(rename(z, L -> N) * q, rename(k, e -> d), over=d), rename(v, P -> M), over=M)
+}"""
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_sizes_that_a_guard_calls_equal(mode: Mode) -> None:
+    """Where formulas differ the pass may plan or not, but it has to say the same."""
+    program = Program(EQUAL)
+    for graph in ways(program.outcome(mode).graph):
+        held_against(program.graph(), graph, {"N": 5, "L": 5, "d": 3, "e": 3, "M": 4, "P": 4, "c": 2})
+
+
 @pytest.mark.parametrize("lead", [(), (2, 3), (0,)])
 def test_any_leading_axes_do(lead: tuple[int, ...]) -> None:
     program = PROGRAMS["scales in between"]
     for graph in ways(program.outcome("train").graph):
         held_against(program.graph(), graph, {"N": 4, "M": 3}, lead)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_long_chain_is_planned_in_pieces(mode: Mode) -> None:
+    text = """block t(x: [*, N, D], depth: int = 8) -> [*, N, D] {
+    for i in 0..depth { x = linear(linear(x, D -> E=3*D) as layers[i].up, E -> D) as layers[i].down }
+    return x
+}"""
+    program = Program(text, {"D": 2}, ({"N": 3},))
+    made = program.outcome(mode)
+    assert made.changes
+    for graph in ways(made.graph):
+        held_against(program.graph(), graph, program.sizes[0])

@@ -31,6 +31,16 @@ GROUPED = """block t(q: [*, g, r, N, d], k: [*, g, N, d], v: [*, g, N, e]) -> [*
 }"""
 PROGRAMS["grouped heads"] = Program(GROUPED, {"g": 2, "r": 3, "d": 2, "e": 4}, SIZES)
 
+MERGED = """block t(q: [*, h, N, d], k: [*, g, N, d], v: [*, g, N, e]{more}) -> [*, h, N, e] {{
+    k' = expand(k, r=3) |> merge({order} -> h)
+    v' = expand(v, r=3) |> merge({order} -> h)
+    return attend(q, k', v', over=N, dot=d{options})
+}}"""
+PROGRAMS["repeated and merged"] = Program(MERGED.format(more="", order="g r", options=""), {"g": 2, "h": 6, "d": 2, "e": 4}, SIZES)
+PROGRAMS["the other way round, with a bias"] = Program(
+    MERGED.format(more=", b: [h, N, N']", order="r g", options=", bias=b"), {"g": 2, "h": 6, "d": 2, "e": 4}, SIZES
+)
+
 
 def large(nodes: list[Node]) -> list[Node]:
     return [node for node in nodes if node.op == "expand"]
