@@ -37,8 +37,8 @@ class Plan(Pass):
         ways = planning.ways()
         if not ways:
             return Outcome(single, changes)
-        made = rewrite(single, _Taking(ways, planning.prepared, choices(planning.nodes)))
-        return Outcome(made, (*changes, *(told(way, planning.prepared) for way in ways.values())))
+        made = rewrite(single, _Taking(ways, planning, choices(planning.nodes)))
+        return Outcome(made, (*changes, *(told(way, planning.scratch_of(way.root).prepared) for way in ways.values())))
 
 
 def _without_repeats(graph: Graph) -> tuple[Graph, tuple[Change, ...]]:
@@ -62,7 +62,9 @@ class _Planning:
         self.nodes = everything(graph)
         self.prepared = Prepared(graph, mode)
         self.counts: Counter[Node] = uses(graph)
+        self.outside = frozenset(graph.nodes)
         self.scratch = Scratch(self.nodes, self.prepared)
+        self.looped = Scratch(self.nodes, Prepared(graph, "train"))
         self.done: set[Node] = set()
         readers = {source: node for node in self.nodes for source in node.inputs}
         self.around = Around(readers, self._single, mode == "train")
@@ -71,7 +73,7 @@ class _Planning:
         """The other way for every root where there is a better one, in the order of the text."""
         found: dict[Node, Way] = {}
         for attend in [node for node in self.nodes if node.op == "attend"]:
-            way = attention(attend, self.around, self.scratch)
+            way = attention(attend, self.around, self.scratch_of(attend))
             if way is not None:
                 found[way.root] = way
                 self.done.update(way.inside)
@@ -84,11 +86,15 @@ class _Planning:
         places = {node: place for place, node in enumerate(self.nodes)}
         return dict(sorted(found.items(), key=lambda item: places[item[0]]))
 
+    def scratch_of(self, root: Node) -> Scratch:
+        """In the body of a loop nothing is prepared: what depends on weights alone would be worked out in every step."""
+        return self.scratch if root in self.outside else self.looped
+
     def _single(self, node: Node) -> bool:
         return self.counts[node] == 1
 
     def _region(self, root: Node) -> Way | None:
-        plan = best_region(root, self._single, self.scratch)
+        plan = best_region(root, self._single, self.scratch_of(root))
         if plan is None:
             return None
         decision = decide(plan.written, plan.work)
@@ -101,9 +107,9 @@ class _Planning:
 class _Taking:
     """The rule that puts the other ways in place."""
 
-    def __init__(self, ways: Mapping[Node, Way], prepared: Prepared, taken: int) -> None:
+    def __init__(self, ways: Mapping[Node, Way], planning: _Planning, taken: int) -> None:
         self.ways = ways
-        self.prepared = prepared
+        self.planning = planning
         self.chooser = Chooser(taken)
 
     def __call__(self, make: Make, node: Node) -> Node | None:
@@ -118,11 +124,13 @@ class _Taking:
     def _chosen(self, make: Make, node: Node, way: Way, decision: Decision, planned: Node) -> Node:
         written = make.copy(node, [make.new(source) for source in node.inputs])
         ground = frozenset(make.new(leaf) for leaf in way.leaves)
-        return self.chooser.choice(make, (planned, written), decision, lambda one: one in ground or self._kept(one))
+        prepared = self.planning.scratch_of(node).prepared
+        return self.chooser.choice(make, (planned, written), decision, lambda one: one in ground or _kept(one, prepared))
 
-    def _kept(self, node: Node) -> bool:
-        """Whether a value is worked out from weights before the choice; another name of a weight is not."""
-        below = node
-        while below.op in VIEWS or below.op == "float32":
-            below = below.inputs[0]
-        return below.op != "weight" and self.prepared(node)
+
+def _kept(node: Node, prepared: Prepared) -> bool:
+    """Whether a value is worked out from weights before the choice; another name of a weight is not."""
+    below = node
+    while below.op in VIEWS or below.op == "float32":
+        below = below.inputs[0]
+    return below.op != "weight" and prepared(node)

@@ -7,6 +7,7 @@ import torch
 
 from attn.compiler.passes.base import Mode
 from attn.compiler.passes.pipeline import MODES
+from attn.compiler.passes.rewriting import everything
 
 from .planning import Program, held_against, ways
 
@@ -104,3 +105,20 @@ def test_a_long_chain_is_planned_in_pieces(mode: Mode) -> None:
     assert made.changes
     for graph in ways(made.graph):
         held_against(program.graph(), graph, program.sizes[0])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_in_a_loop_weights_are_multiplied_in_every_step(mode: Mode) -> None:
+    """So they are not multiplied with each other, however often the loop runs."""
+    text = """block t(x: [*, N, D]) -> [*, N, D] {
+    return scan N (s: [*, D] = 0) {
+        s = linear(linear(s + x, D -> E=9, bias=false) as up, E -> D, bias=false) as down
+        yield s
+    }
+}"""
+    program = Program(text, {"D": 3}, ({"N": 4},))
+    made = program.outcome(mode)
+    for graph in ways(made.graph):
+        held_against(program.graph(), graph, program.sizes[0])
+    products = [node for node in everything(made.graph) if node.op == "dot" and all(source.op == "weight" for source in node.inputs)]
+    assert not products or any(node.op == "choose" for node in everything(made.graph))
