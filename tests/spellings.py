@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 _HEAD = "block t(q: [*, h, N, d], k: [*, h, M, d], v: [*, h, M, e]{more}) -> [*, h, N, e] {{\n"
 _SELF = "block t(q: [*, h, N, d], k: [*, h, N, d], v: [*, h, N, e]{more}) -> [*, h, N, e] {{\n"
 
@@ -194,3 +196,44 @@ LEFT = {
     "scores through a layer": "# bind: h=2, g=2\nblock t(q: [*, h, N, d], k: [*, h, M, d], v: [*, g, M, e]) -> [*, g, N, e] {\n"
                               "    s = dot(q, k, over=d) |> linear(h -> g)\n    return dot(softmax(s, M), v, over=M)\n}\n",
 }  # fmt: skip
+
+
+# ---------------------------------------------------------------- any number of them
+
+_SCALES = {
+    "none": ("q", "k", "{s}"), "queries": ("q * d ** -0.5", "k", "{s}"), "keys": ("q", "k / sqrt(d)", "{s}"),
+    "both": ("q * d ** -0.25", "k * d ** -0.25", "{s}"), "after": ("q", "k", "{s} / sqrt(d)"), "number": ("q", "k", "0.7 * {s}"),
+    "learned": ("q", "k", "{s} * t"), "mixed": ("q / 2", "k", "({s} * t) * d ** -0.5"),
+}  # fmt: skip
+_MASKS = {
+    "none": "{s}", "chosen": "where(pos(M) <= pos(N), {s}, -inf)", "refused": "where(pos(M) > pos(N), -inf, {s})",
+    "added": "{s} + where(pos(M) <= pos(N), 0, -inf)", "two": "where(pos(N) - pos(M) < 2, where(pos(M) <= pos(N), {s}, -inf), -inf)",
+}  # fmt: skip
+_WEIGHTS = {
+    "softmax": "a = softmax(s, M)", "masked": "a = softmax(s, M, where=keep)", "hand": "p = exp(s)\n    a = p / sum(p, M)",
+    "shifted": "p = exp(s - max(s, M))\n    a = p / sum(p, M)", "sigmoid": "a = sigmoid(s)", "logarithm": "a = exp(s - logsumexp(s, M))",
+}  # fmt: skip
+_READS = {
+    "plain": "dot(a, v, over=M)", "gated": "dot(a * g, v, over=M)", "divided": "dot(v, a / (1 + g * g), over=M)",
+    "sum": "sum(v * a, M)", "negative": "-dot(-a, v, over=M)", "renamed": "dot(rename(a, M -> L), rename(v, M -> L), over=L)",
+}  # fmt: skip
+
+
+def composed(seed: int) -> str:
+    """One way of many to write attention; the same for the same seed. Keys are as many as queries."""
+    source = random.Random(seed)
+    scale, mask, weights, read = (source.choice(sorted(part)) for part in (_SCALES, _MASKS, _WEIGHTS, _READS))
+    if mask == "refused" and weights in ("hand", "shifted", "logarithm"):
+        mask = "chosen"  # only of masks that say what is allowed it is proven that they allow something
+    q, k, scaled = _SCALES[scale]
+    steps = [scaled, *(["3.0 * tanh({s} / 3.0)"] if source.random() < 0.3 else [])]
+    after = [_MASKS[mask], *(["{s} + b"] if source.random() < 0.5 else [])]
+    source.shuffle(after)
+    if len(steps) == 1 and scale not in ("learned", "mixed"):
+        steps = source.sample([*steps, *after], len(steps) + len(after))
+    else:
+        steps += after
+    lines = [f"s = dot({q}, {k}, over=d)", *(f"s = {step.format(s='s')}" for step in steps), _WEIGHTS[weights], f"return {_READS[read]}"]
+    inputs = "q: [*, h, N, d], k: [*, h, M, d], v: [*, h, M, e], b: [h, N, M], g: [h, N], t: [h], keep: bool [M]"
+    body = "".join(f"    {line}\n" for line in lines)
+    return f"# bind: h=2, d=4, N=4, M=4\nblock t({inputs}) -> [*, h, N, e] {{\n{body}}}\n"

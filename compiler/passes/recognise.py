@@ -15,8 +15,8 @@ from ..ops.facts import varies
 from .base import Change, Mode, Outcome, Pass
 from .making import Make
 from .recognise_build import attend
+from .recognise_own import tidied
 from .recognise_pieces import Factor, Miss, Piece, Product, bare, is_product, others, product, times
-from .recognise_scale import carried
 from .recognise_scores import Place, Scores, products_below, term_of
 from .recognise_weights import Weights, chain
 from .recognise_words import change, left
@@ -25,7 +25,7 @@ from .rewriting import bodies, everything, rewrite
 
 @dataclass(frozen=True)
 class RecogniseAttention(Pass):
-    """An `attend` that the program has itself only hands a learned scale to its queries."""
+    """An `attend` that the program has itself hands a learned scale to its queries, and a mask that is a bias becomes a mask."""
 
     name: ClassVar[str] = "attend"
     promise: ClassVar[str] = "attention that is spelled out becomes the one operator `attend`"
@@ -65,18 +65,19 @@ class _Search:
         if is_product(node):
             return self._reading(make, node, Piece.whole(node), ())
         if node.op == "attend":
-            return self._carried(make, node)
+            return self._own(make, node)
         if node.op == "div":
             inner = bare(Piece.whole(node).input(0))
             if is_product(inner.node):
                 return self._reading(make, node, inner, (Factor(Piece.whole(node).input(1), True),))
         return None
 
-    def _carried(self, make: Make, node: Node) -> Node | None:
-        found = carried(make, node)
-        if found is not None:
-            self.changes.append(Change("the scale of this `attend` is a tensor: the queries are multiplied with it instead", (node.span,)))
-        return found
+    def _own(self, make: Make, node: Node) -> Node | None:
+        found = tidied(make, node)
+        if found is None:
+            return None
+        self.changes += [Change(f"an `attend`: {text}", (node.span,)) for text in found[1]]
+        return found[0]
 
     def _reading(self, make: Make, root: Node, piece: Piece, behind: tuple[Factor, ...]) -> Node | None:
         """Each operand of a product may be the weights."""

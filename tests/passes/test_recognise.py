@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 import torch
-from spellings import FOUND, LEFT, MISSED_BY_TORCH
+from spellings import FOUND, LEFT, MISSED_BY_TORCH, composed
 
 import attn
 from attn.compiler.graph import Graph
@@ -49,6 +49,15 @@ def test_spelled_out_attention_is_one_attend(name: str) -> None:
     assert PARTS & {*found} <= ({"exp"} if "temperature" in name else set())
     assert len(outcome.changes) == 1
     assert "one `attend`" in outcome.changes[0].text
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_any_order_of_the_parts_is_one_attend(seed: int) -> None:
+    text = composed(seed)
+    outcome = RecogniseAttention().run(graph(text), "train")
+    assert operators(outcome.graph).count("attend") == 1, text
+    assert not PARTS & {*operators(outcome.graph)}, text
+    assert agrees(text, Setting(seed=seed), {"h": 2, "d": 4, "N": 4, "M": 4, "e": 3})
 
 
 @pytest.mark.parametrize("name", LEFT)
@@ -104,3 +113,21 @@ def test_a_scale_that_queries_cannot_take_stays(axes: str) -> None:
     call = "attend(q, k, v, over=M, dot=d, scale=t)" + " |> sum(d)" * axes.startswith("d")
     source = graph(SCALED.format(axes=axes, call=call))
     assert RecogniseAttention().run(source, "train").graph is source
+
+
+@pytest.mark.parametrize(
+    ("options", "extras"),
+    [
+        ("bias=where(keep, 0, -inf)", ("where",)),
+        ("bias=where(keep, -inf, b)", ("bias", "where")),
+        ("bias=where(keep, b, -inf), where=pos(M) < 3, scale=t", ("scale", "bias", "where")),
+        ("bias=where(keep, b, -1e9)", ("bias",)),
+        ("bias=where(keep, 0, -inf), by=sigmoid", ("where",)),
+    ],
+)
+def test_a_bias_that_is_a_mask_becomes_one(options: str, extras: tuple[str, ...]) -> None:
+    head = "block t(q: [*, h, N, d], k: [*, M, d], v: [*, M, e], keep: bool [N, M], b: [h, N, M], t: [h]) -> [*, h, N, e] {\n"
+    text = f"{head}    return attend(q, k, v, over=M, dot=d, {options})\n}}\n"
+    made = RecogniseAttention().run(graph(text), "train").graph
+    assert [node["extras"] for node in everything(made) if node.op == "attend"] == [extras]
+    assert agrees(text, Setting(gaps=True), {"h": 2, "N": 4, "M": 5, "d": 4, "e": 2})
