@@ -21,7 +21,7 @@ from .differences import Answer, Difference, difference, missing, slopes_of, val
 from .rounding import Rounding
 from .settings import Setting, inputs_for
 
-REFUSALS = (AttnError, ValueError, IndexError, RuntimeError)
+REFUSALS = (AttnError, ValueError, IndexError, RuntimeError, ArithmeticError)
 """What a computation may end with where it has no answer."""
 
 

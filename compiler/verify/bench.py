@@ -5,8 +5,9 @@ All sides get the same numbers: they are drawn, rounded to the working dtype, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -90,7 +91,7 @@ class Bench:
         trained = [weight.path for weight in graph.weights if self._trains(weight)]
         for path in trained:
             weights[path].requires_grad_()
-        result = attempt(lambda: run(graph, inputs, weights, self.training, rounding.watch, touch, self._draw))
+        result = tried(lambda: run(graph, inputs, weights, self.training, rounding.watch, touch, self._draw))
         if isinstance(result, Exception):
             return Told(None, result)
         return Told(reference_answer(result, {**_tracked(inputs), **{path: weights[path] for path in trained}}), None, rounding)
@@ -121,7 +122,7 @@ class Bench:
     def module(self, graph: Graph, dtype: torch.dtype) -> Told:
         key = (id(graph), dtype)
         if key not in self._modules:
-            made = attempt(lambda: self.workshop.module(graph, dtype))
+            made = tried(lambda: self.workshop.module(graph, dtype))
             self._modules[key] = (graph, Told(None, made) if isinstance(made, Exception) else self.ask(made, dtype))
         return self._modules[key][1]
 
@@ -131,12 +132,20 @@ class Bench:
         made.train(self.training)
         inputs = self._leaves(dtype)
         torch.manual_seed(self.setting.seed)  # pyright: ignore[reportUnknownMemberType]
-        result = attempt(lambda: made(**inputs))
+        result = tried(lambda: made(**inputs))
         if isinstance(result, Exception):
             return Told(None, result)
         own = dict(made.named_parameters())
         trained = {weight.path: own[weight.path] for weight in made.attn_graph.weights if self._trains(weight)}
         return Told(module_answer(made, outputs(made.attn_graph, result), {**_tracked(inputs), **trained}))
+
+
+def tried(action: Callable[[], Any]) -> Any:
+    """What an action gives, or the error it ends with: whatever a graph ends with that a pass made, it is the pass that is told."""
+    try:
+        return attempt(action)
+    except Exception as error:  # noqa: BLE001
+        return error
 
 
 def _drops(node: Node) -> bool:

@@ -10,8 +10,7 @@ import torch
 from ..graph import Graph
 from ..passes.base import Mode, Pass
 from ..passes.pipeline import passes
-from .agreement import attempt
-from .bench import WIDE, Bench, Workshop
+from .bench import WIDE, Bench, Workshop, tried
 from .choosing import BELOW, settings_for, takes_indices, with_indices
 from .report import LOWERING, PREPARED, Finding, Report, Row
 from .settings import Setting
@@ -144,7 +143,7 @@ class _Trial:
         if self.workshop.mode != "infer":
             return False
         old = bench.module(graph, WIDE).answer
-        made = attempt(lambda: self.workshop.fresh(graph, WIDE))
+        made = tried(lambda: self.workshop.fresh(graph, WIDE))
         new = None if isinstance(made, Exception) else bench.ask(made, WIDE).answer
         if old is None or new is None:
             return False
