@@ -5,9 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+import attn
+from attn.compiler.lower import runtime_prepared
 from attn.compiler.verify import Report, verify_graph
 
 from .planted import PLANTED, Planted
+
+EMA = {"D": 3, "order": 2}
 
 
 @pytest.fixture(autouse=True)
@@ -28,3 +32,21 @@ def test_a_wrong_pass_is_caught_named_and_reduced(planted: Planted) -> None:
     text = report.finding.reduced.listing
     assert planted.rest in text
     assert len(text.splitlines()) <= 8
+
+
+def test_a_stale_merged_weight_after_a_load_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is prepared from weights is kept although other weights were loaded: no pass is wrong, and none is blamed."""
+    graph = attn.std.recurrence.damped_ema.graph(EMA)
+    assert verify_graph(graph, mode="infer").ok
+    monkeypatch.setattr(runtime_prepared, "still_holds", lambda record, weights: True)
+    report = verify_graph(graph, mode="infer")
+    assert report.finding is not None
+    assert report.finding.culprit == "prepared weights"
+
+
+def test_ten_of_ten_are_caught(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    caught = [planted.wrong.name for planted in PLANTED if not verify_graph(planted.program(), pipeline=[planted.wrong], reducing=False).ok]
+    monkeypatch.setattr(runtime_prepared, "still_holds", lambda record, weights: True)
+    caught += [] if verify_graph(attn.std.recurrence.damped_ema.graph(EMA), mode="infer").ok else ["stale_merged_weight"]
+    print(f"{len(caught)} of {len(PLANTED) + 1} caught: {', '.join(caught)}")
+    assert capsys.readouterr().out.startswith("10 of 10 caught")
