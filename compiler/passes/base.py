@@ -38,8 +38,9 @@ class Outcome:
 class Pass(ABC):
     """One rewrite of graphs. `run` keeps inputs, outputs, weights (all slots, used or not), states and guards as they are.
 
-    `exact`: the compiled module gives the same bits with and without it. Otherwise the pass reassociates: it may change the order of
-    sums and products, and with it the rounding, but nothing else. `modes`: where it applies.
+    `exact`: the compiled module gives the same bits with and without it (in gradients, the readers of a value may add up what they say of
+    its slope in another order). Otherwise the pass reassociates: it may change the order of sums and products, and with it the rounding,
+    but nothing else. `modes`: where it applies.
     """
 
     name: ClassVar[str]

@@ -25,6 +25,11 @@ class Make:
         """What a node of the old graph, below `at`, has become."""
         return self._known[old]
 
+    def now(self) -> Node:
+        """The node `at` itself on what its inputs have become."""
+        inputs = tuple(self._known[source] for source in self.at.inputs)
+        return self.builder.adopt(self.at) if inputs == self.at.inputs else self.again(self.at, inputs)
+
     def node(self, op: str, inputs: Sequence[Node], type: TensorType | TupleType, **attrs: Any) -> Node:
         return self.builder.make(op, tuple(inputs), type, attrs, self.at.span, self.at.scope, self.at.name)
 

@@ -14,6 +14,7 @@ from .inference import InferenceFolding
 from .inference_evaluation import Evaluation
 from .plan import Plan
 from .recognise import RecogniseAttention
+from .tidy import Tidy, Views
 
 LEVELS = (0, 1, 2)
 MODES: tuple[Mode, ...] = ("train", "infer")
@@ -56,6 +57,8 @@ def _all() -> tuple[Pass, ...]:
     return (
         Evaluation(),
         InferenceFolding(),
+        Tidy(),
+        Views(),
         DeadSlices(),
         RecogniseAttention(),
         Plan(),

@@ -1,0 +1,45 @@
+"""Cleaning up, as two passes: one that keeps every bit, and one that also moves views about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..graph import Graph
+from .base import Mode, Outcome, Pass
+from .commuted import COMMUTED
+from .constants import CONSTANTS
+from .identities import IDENTITIES
+from .loops import trimmed
+from .mapped_axes import MAPPED
+from .simplify import simplified
+from .sinking import SINKING
+from .views import VIEWS
+
+RULES = (*CONSTANTS, *IDENTITIES, *VIEWS, *MAPPED, *SINKING, *COMMUTED)
+
+
+@dataclass(frozen=True)
+class Tidy(Pass):
+    """The rules that leave every remaining value as it was, in its bits and in memory."""
+
+    name: ClassVar[str] = "tidy"
+    promise: ClassVar[str] = "what is written twice, known before the run, or read by nothing is not computed"
+    exact: ClassVar[bool] = True
+
+    def run(self, graph: Graph, mode: Mode) -> Outcome:
+        cut = trimmed(graph)
+        clean = simplified(cut.graph, RULES, strict=True)
+        return Outcome(clean.graph, (*cut.changes, *clean.changes))
+
+
+@dataclass(frozen=True)
+class Views(Pass):
+    """The same rules where they may change how a value lies in memory, and so the rounding of what comes after it."""
+
+    name: ClassVar[str] = "views"
+    promise: ClassVar[str] = "renames, splits and merges of axes move until they meet, and what they undo of each other is gone"
+    exact: ClassVar[bool] = False
+
+    def run(self, graph: Graph, mode: Mode) -> Outcome:
+        return simplified(graph, RULES, strict=False)
