@@ -6,6 +6,7 @@ Numbers are folded only where the run would compute with Python numbers too, by 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -20,28 +21,12 @@ from .simplify import Place, Simplification
 
 _COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
 _LARGEST = 2**63
+_SAME_NAME = ("add", "sub", "mul", "floordiv", "mod", "neg", "eq", "ne", "lt", "le", "gt", "ge", "abs")
+_OTHER_NAME = {"div": "truediv", "and": "and_", "or": "or_", "not": "not_"}
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "add": lambda a, b: a + b,
-    "sub": lambda a, b: a - b,
-    "mul": lambda a, b: a * b,
-    "div": lambda a, b: a / b,
-    "floordiv": lambda a, b: a // b,
-    "mod": lambda a, b: a % b,
-    "neg": lambda a: -a,
-    "eq": lambda a, b: a == b,
-    "ne": lambda a, b: a != b,
-    "lt": lambda a, b: a < b,
-    "le": lambda a, b: a <= b,
-    "gt": lambda a, b: a > b,
-    "ge": lambda a, b: a >= b,
-    "and": lambda a, b: a and b,
-    "or": lambda a, b: a or b,
-    "not": lambda a: not a,
-    "abs": abs,
-    "floor": math.floor,
-    "ceil": math.ceil,
-    "int": int,
-    "float": float,
+    **{name: getattr(operator, name) for name in _SAME_NAME},
+    **{name: getattr(operator, other) for name, other in _OTHER_NAME.items()},
+    **{"floor": math.floor, "ceil": math.ceil, "int": int, "float": float},
 }
 """Python's own arithmetic, which the run uses on numbers; powers, roots and extremes are left to it."""
 

@@ -113,9 +113,12 @@ def _pick_of_stack(place: Place) -> Node | None:
     if place.strict:
         return None
     if inner.op == "stack" and inner["axis"] == now["axis"]:
-        index = now["index"].integer()
-        x = inner.inputs[index] if index is not None else None
-        return place.make.expand(x, now.axes) if x is not None and x.dtype == now.dtype and _fits(x, now) else None
+        wanted: Size = now["index"]
+        index = wanted.integer()
+        if index is None:
+            return None
+        x = inner.inputs[index]
+        return place.make.expand(x, now.axes) if x.dtype == now.dtype and _fits(x, now) else None
     if inner.op == "expand" and now["axis"] in inner["axes"]:
         return place.make.expand(inner.inputs[0], now.axes)
     return None

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
-from agreement import Setting, fitting, inputs_for, outputs
 from torch import Tensor
 
 from attn.compiler.graph import Graph
 from attn.compiler.lower.lowering import lower
 from attn.compiler.lower.module import AttnModule
 from attn.compiler.passes import Mode, Pass, optimise
+from attn.compiler.verify import Setting, fitting, inputs_for
+from attn.compiler.verify.agreement import outputs
+from attn.compiler.verify.differences import same_bits
 
 SHAPES: tuple[tuple[tuple[int, ...], tuple[int, ...], bool], ...] = (
     ((2,), (5, 7, 3, 4, 6, 9), True),
@@ -38,13 +40,6 @@ def settled(graph: Graph, choices: Sequence[int], lead: Sequence[int]) -> dict[s
     """Sizes from the choices that the graph takes, or where none fit from many more."""
     known = {"*": int(torch.tensor(lead).prod())}
     return fitting(graph, choices, len(lead), known) or fitting(graph, range(1, 13), 1, known)
-
-
-def equal(left: Tensor, right: Tensor) -> bool:
-    """Equal bits, but for the sign of zero and what kind of NaN it is."""
-    return left.shape == right.shape and left.dtype == right.dtype and torch.equal(left.isnan(), right.isnan()) and torch.equal(
-        torch.where(left.isnan(), 0, left), torch.where(right.isnan(), 0, right)
-    )  # fmt: skip
 
 
 def near(left: Tensor, right: Tensor) -> bool:
@@ -85,7 +80,7 @@ def differences(graph: Graph, pipeline: Sequence[Pass], mode: Mode = "train", dt
             results = outputs(graph, made(**inputs))
             seen.append((results, slopes(made, results, inputs)))
         (left, left_slopes), (right, right_slopes) = seen
-        found += [f"{name or 'result'} at {sizes}" for name in left if not equal(left[name], right[name])]
+        found += [f"{name or 'result'} at {sizes}" for name in left if not same_bits(left[name], right[name])]
         found += [f"gradient {i} at {sizes}" for i, (a, b) in enumerate(zip(left_slopes, right_slopes, strict=True)) if not near(a, b)]
     return found
 

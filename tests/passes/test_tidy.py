@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from agreement import Setting, compare
 from golden_support import GOLDEN, Golden
 from operator_examples import Example, examples
 from reference.library_cases import CASES
@@ -16,6 +15,7 @@ import attn
 from attn.compiler.passes import optimise
 from attn.compiler.passes.tidy import Tidy, Views
 from attn.compiler.program import load
+from attn.compiler.verify import Setting, compare
 
 from .bits import SHAPES, differences, settled
 from .test_golden import settings
@@ -36,9 +36,9 @@ def test_tidy_keeps_every_bit(path: Path, dtype: torch.dtype) -> None:
     assert differences(attn.load(attn.text(source)).graph(bind), (Tidy(),), mode, dtype) == []
 
 
-@pytest.mark.parametrize(("block", "bind"), [(f"std.{module}:{name}", bind) for module, name, bind in CASES], ids=str)
-def test_tidy_keeps_every_bit_of_the_library(block: str, bind: dict[str, Any]) -> None:
-    graph = load(*block.split(":")).graph(bind)
+@pytest.mark.parametrize(("module", "name", "bind"), CASES, ids=str)
+def test_tidy_keeps_every_bit_of_the_library(module: str, name: str, bind: dict[str, Any]) -> None:
+    graph = load(f"std.{module}", name).graph(bind)
     if optimise(graph, pipeline=(Tidy(),)).graph is not graph:
         assert differences(graph, (Tidy(),)) == []
 
