@@ -26,7 +26,10 @@ _OTHER_NAME = {"div": "truediv", "and": "and_", "or": "or_", "not": "not_"}
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: getattr(operator, name) for name in _SAME_NAME},
     **{name: getattr(operator, other) for name, other in _OTHER_NAME.items()},
-    **{"floor": math.floor, "ceil": math.ceil, "int": int, "float": float},
+    "floor": math.floor,
+    "ceil": math.ceil,
+    "int": int,
+    "float": float,
 }
 """Python's own arithmetic, which the run uses on numbers; powers, roots and extremes are left to it."""
 
