@@ -13,7 +13,7 @@ from ..types import Axis, DType
 from . import naming
 from .values import Poisoned
 
-MAX_NODES = 20_000
+MAX_NODES = 100_000
 MAX_ELEMENTS = 2**40
 MAX_TURNS = 4096
 MAX_ALL_TURNS = 16_384

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -36,8 +37,9 @@ def stored_shape(weight: Weight) -> tuple[int, ...]:
 def make_weights(root: nn.Module, weights: Sequence[Weight], dtype: torch.dtype, device: torch.device | None) -> None:
     """Register every weight under its path, uninitialised: params, buffers (`state`, `buffer`), and unsaved buffers (`const`)."""
     refused: dict[str, Diagnostic] = {}  # one message for a name, however many weights are under it
+    folders = _folders(weights)
     for weight in weights:
-        problem = _refusal(root, weight, weights)
+        problem = _refusal(root, weight, folders)
         if problem is not None:
             refused.setdefault(problem.label or problem.title, problem)
     if refused:
@@ -52,7 +54,7 @@ def add_weight(root: nn.Module, path: str, tensor: Tensor, kind: str) -> None:
     *folders, leaf = path.split(".")
     owner = root
     for name in folders:
-        if name not in dict(owner.named_children()):
+        if name not in owner._modules:  # pyright: ignore[reportPrivateUsage]
             owner.add_module(name, nn.Module())
         owner = owner.get_submodule(name)
     if kind == "param":
@@ -67,10 +69,27 @@ def stored(root: nn.Module, path: str) -> Tensor:
     return root.get_submodule(owner).__getattr__(leaf)  # type: ignore[return-value]
 
 
-def _refusal(root: nn.Module, weight: Weight, weights: Sequence[Weight]) -> Diagnostic | None:
+def _folders(weights: Sequence[Weight]) -> dict[str, Weight]:
+    """Every folder that a path leads through, and the first weight under it."""
+    found: dict[str, Weight] = {}
+    for weight in weights:
+        path = weight.path
+        while "." in path:
+            path = path.rpartition(".")[0]
+            found.setdefault(path, weight)
+    return found
+
+
+@cache
+def _plain_names() -> frozenset[str]:
+    """What every module of PyTorch has."""
+    return frozenset(dir(nn.Module()))
+
+
+def _refusal(root: nn.Module, weight: Weight, folders: Mapping[str, Weight]) -> Diagnostic | None:
     """Why a path cannot be one: a segment that modules use themselves, or a weight that stands where a folder must be."""
     help = "give it another name with `as`"
-    plain = set(dir(nn.Module()))
+    plain = _plain_names()
     for i, name in enumerate(weight.path.split(".")):
         if not SEGMENT.fullmatch(name):
             return Diagnostic("E0403", f"the weight name {weight.path!r} is not made of letters, digits and `_`", weight.span, help=help)
@@ -78,7 +97,7 @@ def _refusal(root: nn.Module, weight: Weight, weights: Sequence[Weight]) -> Diag
         if taken:
             title = f"the weight `{weight.path}` cannot be called so: every PyTorch module has a `{name}` of its own"
             return Diagnostic("E0403", title, weight.span, f"`{name}` is taken", help=f"{help}, for example `as {name}_`")
-    inside = next((other for other in weights if other.path.startswith(weight.path + ".")), None)
+    inside = folders.get(weight.path)
     if inside is not None:
         title = f"`{weight.path}` is a weight, and `{inside.path}` would be inside it"
         return Diagnostic("E0403", title, weight.span, help=help).also(inside.span, "the other one")

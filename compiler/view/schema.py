@@ -15,8 +15,8 @@ from ...dsl.source import NOWHERE
 from ..graph import Graph
 from ..types import DType
 
-MAX_CHARACTERS = 64 << 20
-MAX_NODES = 40_000
+MAX_CHARACTERS = 128 << 20
+MAX_NODES = 200_000
 MAX_SOURCES = 300
 
 Index = Annotated[int, Field(ge=0)]

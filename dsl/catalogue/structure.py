@@ -114,7 +114,7 @@ EXPLANATIONS = (
         "next memroy = x",
         "next memory = x",
     ),
-    Explanation("E0513", "a program that is too large", "A program has at most 20,000 operations, and a loop 4,096 turns."),
+    Explanation("E0513", "a program that is too large", "A program has at most 100,000 operations, and a loop 4,096 turns."),
     Explanation("E0514", "a file without blocks", "A program is a file of blocks.", "x = 1", "block f(x: [*]) -> [*] { return x }"),
     Explanation(
         "E0515",

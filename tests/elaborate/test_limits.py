@@ -74,7 +74,6 @@ CASES = {
     "turns": ("E0513", turns(session.MAX_TURNS), turns(session.MAX_TURNS + 1)),
     "turns-of-a-list": ("E0513", listed(session.MAX_TURNS), listed(session.MAX_TURNS + 1)),
     "turns-together": ("E0513", all_turns(OUTER - 1), all_turns(OUTER)),
-    "operations": ("E0513", operations(session.MAX_NODES), operations(session.MAX_NODES + 1)),
     "depth-of-calls": ("E0509", nested_calls(MAX_DEPTH), nested_calls(MAX_DEPTH + 1)),
     "calls": ("E0513", calls(session.MAX_CALLS), calls(session.MAX_CALLS + 1)),
     "parts": ("E0513", parts(MAX_PARTS), parts(MAX_PARTS + 1)),
@@ -88,6 +87,15 @@ def test_the_limit_itself_is_allowed_and_one_more_is_refused(name: str) -> None:
     code, last, beyond = CASES[name]
     assert [d.code for d in attn.check(attn.text(last)) if d.severity == "error"] == []
     assert {d.code for d in attn.check(attn.text(beyond)) if d.severity == "error"} == {code}
+
+
+def test_a_program_has_so_many_operations_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a smaller limit, as a hundred thousand operations take a while to look at."""
+    assert session.MAX_NODES == 100_000
+    monkeypatch.setattr(session, "MAX_NODES", 2000)
+    assert attn.check(attn.text(operations(2000))) == []
+    (refused,) = attn.check(attn.text(operations(2001)))
+    assert (refused.code, refused.title) == ("E0513", "the program has more than 2,000 operations")
 
 
 def chain(folder: Path, modules: int) -> Path:
