@@ -1,71 +1,25 @@
-"""The same text gives the same bytes: graphs, files of PyTorch, names of weights and messages do not depend on the seed of hashes."""
+"""The same text gives the same bytes: graphs, pictures, files of PyTorch, names of weights and messages do not depend on the seed of
+hashes, and they are those that the repository has digests of."""
 
 from __future__ import annotations
 
+import difflib
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from digests import DIGESTS, ROOT
 
-ROOT = Path(__file__).parents[1]
 SEEDS = ("0", "1", "2", "random")
-SCRIPT = r"""
-import hashlib, json, sys
-from pathlib import Path
-import attn
-from attn.compiler import view
-from attn.compiler.graph import Graph
-from attn.compiler.lower.standalone import standalone
-from attn.compiler.program import load_unit, BlockProgram
-from attn.compiler.view.schema import to_json
-from attn.dsl.diagnostics import AttnError
-from attn.dsl.format import format_text
-from attn.dsl.loader import Library
-from attn.dsl.render import render_all
-
-SIZES = {"heads": 2, "groups": 2, "reduction": 2}
-
-
-def told(kind, text):
-    print(kind, hashlib.sha256(text.encode()).hexdigest()[:16])
-
-
-def bound(program):
-    '''Numbers for everything a block must be told; powers of two fit most.'''
-    graph = program.graph(checking=True)
-    names = sorted({name for weight in graph.weights for size in weight.shape for name in size.free()})
-    return {name: 16 for name in names}
-
-
-for module in sorted(Library().names()):
-    unit, _ = load_unit(module)
-    told(module + " text", format_text(unit.source))
-    for name, block in unit.blocks.items():
-        program = BlockProgram(unit, block)
-        graph = program.graph(checking=True)
-        told(f"{module}:{name} json", to_json(graph))
-        told(f"{module}:{name} dot", view.render_dot(graph))
-        told(f"{module}:{name} svg", view.render_svg(graph))
-        try:
-            fixed = program.graph(bound(program))
-        except AttnError as error:
-            told(f"{module}:{name} says", str(error))
-            continue
-        told(f"{module}:{name} weights", " ".join(weight.path for weight in fixed.weights))
-        told(f"{module}:{name} alone", standalone(fixed))
-for path in sorted(Path(sys.argv[1]).glob("*.txt")):
-    source = path.read_text(encoding="utf-8").split("---- output")[0].split("\n", 1)[1]
-    told(path.stem, render_all(attn.check(attn.text(source)), color=False))
-"""
+KINDS = {"json", "dot", "svg", "mermaid", "weights", "listing-train", "listing-infer", "python"}
 
 
 def digests(seed: str) -> list[str]:
     environment = {**os.environ, "PYTHONHASHSEED": seed}
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(ROOT / "tests" / "golden" / "checks")],
-        env=environment, capture_output=True, text=True, check=False, timeout=240,
+        [sys.executable, str(ROOT / "scripts" / "digests.py")],
+        env=environment, capture_output=True, text=True, check=False, timeout=280,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -78,10 +32,10 @@ def first() -> list[str]:
 
 @pytest.mark.timeout(300)
 def test_everything_is_looked_at(first: list[str]) -> None:
-    kinds = {line.split()[1] for line in first if ":" in line.split()[0]}
-    assert {"json", "dot", "svg", "alone", "weights"} <= kinds
-    blocks = {line.split()[0] for line in first if ":" in line.split()[0]}
-    written = {line.split()[0] for line in first if line.split()[1] == "alone"}
+    fields = [line.split() for line in first]
+    blocks = {name for _, kind, name in fields if kind == "json"}
+    written = {name for _, kind, name in fields if kind == "python"}
+    assert {kind for _, kind, _ in fields} >= KINDS
     assert len(blocks) >= 50
     assert len(written) >= 0.7 * len(blocks)
 
@@ -90,3 +44,12 @@ def test_everything_is_looked_at(first: list[str]) -> None:
 @pytest.mark.parametrize("seed", SEEDS[1:])
 def test_the_seed_of_hashes_changes_nothing(first: list[str], seed: str) -> None:
     assert digests(seed) == first
+
+
+@pytest.mark.timeout(300)
+def test_the_digests_of_the_repository_are_those(first: list[str], pytestconfig: pytest.Config) -> None:
+    if pytestconfig.getoption("--update-golden"):
+        DIGESTS.write_text("\n".join(first) + "\n", encoding="utf-8")
+    known = DIGESTS.read_text(encoding="utf-8").splitlines()
+    changed = list(difflib.unified_diff(known, first, "the repository", "now", n=0, lineterm=""))
+    assert changed == [], "\n".join(["`make golden` writes them anew; what changed:", *changed])

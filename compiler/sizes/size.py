@@ -195,6 +195,7 @@ def of_atom(atom: Atom, exponent: int = 1) -> Size:
     return Size({((atom, exponent),): Fraction(1)})
 
 
+@lru_cache(maxsize=8192)
 def fraction(size: Size) -> tuple[Size, Size]:
     """Numerator and denominator: integer coefficients and no negative exponents in either, up to what is inside atoms."""
     bottom = denominator([size])

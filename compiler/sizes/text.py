@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 
 from .atoms import Atom, Monomial
 from .cases import cofactor, replace_atom
@@ -46,6 +47,7 @@ def _with_ceil(size: Size, atom: Atom) -> Size:
     return replace_atom(size, atom, of_atom(Atom("ceil", args=(inside,))) + units - 1)
 
 
+@lru_cache(maxsize=8192)
 def readable(size: Size) -> str:
     """The text; see `Size.__str__`. Terms over the same sum share one fraction bar."""
     groups: dict[Monomial, list[tuple[Monomial, Fraction]]] = {}
