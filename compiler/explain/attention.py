@@ -14,7 +14,7 @@ from ..sizes import Size, equal
 from ..types import STAR, Axis, TensorType
 from .costs import amount, conditions
 from .obstacles import obstacles
-from .places import place_of
+from .places import place_of, touches
 from .report import Attention, Dimensions
 from .written_out import written_out
 
@@ -29,7 +29,7 @@ def attentions(optimised: Optimised) -> list[Attention]:
     """The attentions of the graph that runs, those written out in it, and those that passes took apart; in the order of the text."""
     when, training = _conditions(optimised.graph), optimised.mode == "train"
     found = [(node, _one(node, training, when.get(node, ""))) for node in _attends(optimised.graph)]
-    found += written_out(optimised.graph, optimised.level)
+    found += written_out(optimised)
     found += _taken_apart(optimised)
     return _gathered(found)
 
@@ -183,7 +183,7 @@ def _taken_apart(optimised: Optimised) -> list[tuple[Node, Attention]]:
             site = _site(node)
             if site in after or site in now:
                 continue
-            told = any(_touches(span, node.span) for change in step.changes for span in change.spans)
+            told = any(touches(span, node.span) for change in step.changes for span in change.spans)
             found[site] = node, _apart(node, step.done.name, told)
     return list(found.values())
 
@@ -194,10 +194,6 @@ def _attends(graph: Graph) -> Iterable[Node]:
 
 def _site(node: Node) -> Site:
     return node.span, node.scope
-
-
-def _touches(a: Span, b: Span) -> bool:
-    return a.source is b.source and a.start < b.end and b.start < a.end
 
 
 def _apart(node: Node, name: str, told: bool) -> Attention:

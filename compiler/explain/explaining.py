@@ -17,7 +17,7 @@ from .attention import attentions
 from .costs import amount, conditions, costs
 from .notes import notes
 from .places import lines_of, place_of
-from .report import Choice, Explanation, Listing, Rewrite, Timing
+from .report import Choice, Explanation, Left, Listing, Rewrite, Timing
 
 
 def explain_program(
@@ -45,6 +45,7 @@ def explain_program(
         stop_after=stop_after,
         cost=costs(optimised.source, optimised.graph, mode),
         rewrites=_rewrites(optimised),
+        left=_left(optimised),
         attention=attentions(optimised),
         choices=[_choice(node) for node in everything(optimised.graph) if node.op == "choose"],
         notes=notes(optimised.graph),
@@ -59,6 +60,11 @@ def _rewrites(optimised: Optimised) -> list[Rewrite]:
         for step in optimised.steps
         for change in step.changes
     ]
+
+
+def _left(optimised: Optimised) -> list[Left]:
+    found = [Left(pass_name=step.done.name, text=one.text, places=lines_of(one.spans)) for step in optimised.steps for one in step.left]
+    return [one for place, one in enumerate(found) if one not in found[:place]]
 
 
 def _choice(node: Node) -> Choice:

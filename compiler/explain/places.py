@@ -22,6 +22,11 @@ def place_of(span: Span) -> Place | None:
     )
 
 
+def touches(a: Span, b: Span) -> bool:
+    """Whether two spans have a character in common."""
+    return a.source is b.source and a.start < b.end and b.start < a.end
+
+
 def lines_of(spans: tuple[Span, ...]) -> list[Place]:
     """The places of spans, each line once, in the order of each text."""
     found = {(place.file, place.line): place for span in spans for place in (place_of(span),) if place is not None}

@@ -65,6 +65,14 @@ class Rewrite(Model):
     places: list[Place]
 
 
+class Left(Model):
+    """What looked like work for a pass and was left alone, with the reason."""
+
+    pass_name: str
+    text: str
+    places: list[Place]
+
+
 class Obstacle(Model):
     """What keeps a faster way from being taken, where it stands, and the smallest edit that takes it away."""
 
@@ -148,6 +156,7 @@ class Explanation(Model):
     stop_after: str | None
     cost: Costs
     rewrites: list[Rewrite]
+    left: list[Left]
     attention: list[Attention]
     choices: list[Choice]
     notes: list[Note]

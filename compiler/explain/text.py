@@ -17,7 +17,7 @@ HARD_SPACE = "\N{NO-BREAK SPACE}"
 
 def explanation_text(report: Explanation) -> str:
     """Cost, rewrites, attention, choices, notes; then what was asked for besides. Parts that are empty are one line or none."""
-    parts = [_head(report), _costs(report.cost), _rewrites(report), _attention(report.attention)]
+    parts = [_head(report), _costs(report.cost), _rewrites(report), _left(report), _attention(report.attention)]
     parts += [_choices(report.choices), _notes(report.notes)]
     parts += [_listing(one.after, one.text) for one in report.listings]
     if report.timings:
@@ -102,6 +102,15 @@ def _rewrites(report: Explanation) -> list[str]:
         lines += _row(first.pass_name, first.text + more)
         lines += [line for place in first.places for line in _row("", _line(place))]
     return lines
+
+
+def _left(report: Explanation) -> list[str]:
+    """What passes left alone, but for what stands at an attention with its obstacles."""
+    told = {(one.place.file, one.place.line) for one in report.attention if one.place is not None and one.obstacles}
+    found = [one for one in report.left if not any((place.file, place.line) in told for place in one.places)]
+    if not found:
+        return []
+    return ["left alone", *(line for one in found for line in _row(one.pass_name, one.text))]
 
 
 def _runs(rewrites: Sequence[Rewrite]) -> list[list[Rewrite]]:

@@ -9,10 +9,11 @@ from ..cost import type_bytes
 from ..graph import Graph, Node
 from ..ops import OPERATORS
 from ..ops.facts import varies
+from ..passes.pipeline import Optimised
 from ..passes.rewriting import everything
 from ..types import TensorType
 from .costs import amount
-from .places import argument_place, option_span, place_of
+from .places import argument_place, option_span, place_of, touches
 from .report import Attention, Obstacle
 
 WEIGHTING = ("softmax", "entmax15", "sparsemax", "sink_softmax")
@@ -20,21 +21,20 @@ HANDED_ON = frozenset(("rename", "expand", "dropout", "split", "merge", "concat"
 Readers = Mapping[Node, Sequence[Node]]
 
 
-def written_out(graph: Graph, level: int) -> list[tuple[Node, Attention]]:
+def written_out(optimised: Optimised) -> list[tuple[Node, Attention]]:
     """The attentions that are not one `attend` node, told at the product that reads."""
-    readers = _readers(graph)
-    results = {output.node for output in graph.outputs}
+    readers = _readers(optimised.graph)
     found: list[tuple[Node, Attention]] = []
-    for node in everything(graph):
+    for node in everything(optimised.graph):
         if node.op in WEIGHTING and _product_below(node.inputs[0]):
             way = _to_reading(node, readers)
             if way:
-                found.append((way[-1], _told(node, way, readers, results, level)))
+                found.append((way[-1], _told(node, way[-1], optimised)))
     return found
 
 
-def _told(weights: Node, way: Sequence[Node], readers: Readers, results: set[Node], level: int) -> Attention:
-    reading, keys = way[-1], weights["axes"]
+def _told(weights: Node, reading: Node, optimised: Optimised) -> Attention:
+    keys = weights["axes"]
     axes = [axis for axis in weights.axes if axis.name not in keys] + [axis for axis in weights.axes if axis.name in keys]
     scores = str(TensorType(tuple(axes)))
     return Attention(
@@ -47,37 +47,36 @@ def _told(weights: Node, way: Sequence[Node], readers: Readers, results: set[Nod
         layout=None,
         scratch=amount(type_bytes(weights.type) * 2),
         text=f"products and a {weights.op} that are not one `attend`; all scores {scores} are held, and all weights",
-        obstacles=_obstacles(way, readers, results, level),
+        obstacles=_obstacles(weights, reading.span, optimised),
         remarks=[],
     )
 
 
-def _obstacles(way: Sequence[Node], readers: Readers, results: set[Node], level: int) -> list[Obstacle]:
-    """The weights are wanted for themselves; or passes that would put the parts together did not run, or found something else."""
-    for node in way[:-1]:
-        others = [reader for reader in readers.get(node, ()) if reader not in way]
-        if node in results or others:
-            return [_wanted(node, way[-1].span, others)]
-    call = way[-1].span
+def _obstacles(weights: Node, call: Span, optimised: Optimised) -> list[Obstacle]:
+    """The weights or a layer are asked for; or what the pass that puts the parts together says; or it did not run."""
+    if option_span(call, "weights") is not None:
+        text = "`weights=true` asks for the weights as well, and PyTorch's fused attention never has them"
+        return [Obstacle(reason="weights", text=text, place=argument_place(call, "weights"), edit="leave `weights=true` out")]
     by = option_span(call, "by")
     if by is not None:
         text, edit = f"`{by.text}` is a layer, which may do anything with the scores", "a word instead of a layer, such as `by=softmax`"
         return [Obstacle(reason="by", text=text, place=argument_place(call, "by"), edit=edit)]
-    if level < 2:
+    for change in (change for step in optimised.steps for change in step.left):
+        if any(touches(span, call) for span in change.spans) and any(touches(span, weights.span) for span in change.spans):
+            reason = change.text.partition(": ")[2] or change.text
+            return [Obstacle(reason="parts", text=reason, place=place_of(change.spans[0]), edit=_edit(reason))]
+    if optimised.level < 2:
         text, edit = "the pass that puts such parts together runs at -O2", "compile with -O2"
         return [Obstacle(reason="level", text=text, place=None, edit=edit)]
     text = "the parts are no `attend` as they stand"
-    return [Obstacle(reason="parts", text=text, place=place_of(way[0].span), edit="write `attend`, if it can say this")]
+    return [Obstacle(reason="parts", text=text, place=place_of(weights.span), edit="write `attend`, if it can say this")]
 
 
-def _wanted(node: Node, call: Span, others: Sequence[Node]) -> Obstacle:
-    if option_span(call, "weights") is not None:
-        text, edit = "`weights=true` asks for the weights as well, and PyTorch's fused attention never has them", "leave `weights=true` out"
-        return Obstacle(reason="weights", text=text, place=argument_place(call, "weights"), edit=edit)
-    reader = place_of(others[0].span) if others else None
-    where = f"read at {reader.file}:{reader.line} too" if reader is not None else "a result of the block too"
-    text = f"the weights{f' `{node.name}`' if node.name else ''} are {where}, so they must be there"
-    return Obstacle(reason="weights", text=text, place=reader or place_of(node.span), edit="use nothing but what is read with them")
+def _edit(reason: str) -> str:
+    """What takes a reason of the pass away."""
+    if "read elsewhere" in reason:
+        return "use it here alone; where it is wanted for itself, compute it once more from the scores"
+    return "write -inf" if "write -inf" in reason else "write `attend`, if it means the same"
 
 
 # ---------------------------------------------------------------- around a softmax
@@ -96,7 +95,7 @@ def _product_below(scores: Node) -> bool:
     waiting, seen = [scores], {scores}
     while waiting:
         node = waiting.pop()
-        if node.op == "dot" and sum(varies(source) for source in node.inputs) > 1:
+        if node.op == "choose" or (node.op == "dot" and sum(varies(source) for source in node.inputs) > 1):
             return True
         if _handed_on(node):
             fresh = [source for source in node.inputs if source not in seen]

@@ -9,15 +9,26 @@ from ..sizes import Size, maximum
 from .attend_way import Layout, Roles, attend_way, copied, roles
 from .products import operations, sizes_of
 
+WEIGHTS = {"softmax": 5, "sigmoid": 4, "relu2": 2, "entmax15": 20, "sparsemax": 20}
+"""Operations for each score that make a weight of it, as the operators of these names count them."""
+CAP = 7
+
 
 def attend_cost(node: Node) -> Size:
-    """The products of every term and with the values, and some ten operations for each score."""
+    """The products of every term and with the values, and for each score what is done to it: what the operator counts written out."""
     parts, sizes, total = roles(node), sizes_of(node.inputs), Size.of(0)
     for left, right, dots in zip(parts.q, parts.k, node["dots"], strict=True):
         total = total + operations([frozenset(left.tensor.names), frozenset(right.tensor.names)], dots, sizes)
     rows = frozenset((*parts.rows, *parts.keys))
     reading = operations([rows, frozenset(parts.v.tensor.names)], parts.keys, sizes)
-    return total + count(sorted(rows), sizes) * 10 + reading
+    return total + count(sorted(rows), sizes) * _each(parts) + reading
+
+
+def _each(parts: Roles) -> int:
+    """Operations for each score: terms added up, scale, cap, bias, mask, weights, dropout."""
+    node = parts.node
+    options = sum(name in parts.extras for name in ("bias", "where"))
+    return len(parts.q) + options + WEIGHTS[node["by"]] + (CAP if node["softcap"] is not None else 0) + bool(node["dropout"])
 
 
 def attend_scratch(node: Node) -> Size:

@@ -25,7 +25,7 @@ from .rewriting import bodies, everything, rewrite
 
 @dataclass(frozen=True)
 class RecogniseAttention(Pass):
-    """An `attend` that the program has itself hands a learned scale to its queries, and a mask that is a bias becomes a mask."""
+    """An `attend` that the program has itself keeps all but this: a bias that is a mask becomes one."""
 
     name: ClassVar[str] = "attend"
     promise: ClassVar[str] = "attention that is spelled out becomes the one operator `attend`"

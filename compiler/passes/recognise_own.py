@@ -1,11 +1,13 @@
-"""An `attend` that the program has itself, in the form that is computed best: a learned scale on the queries, a mask that is called one."""
+"""An `attend` that the program has itself, in the form that is computed best: a mask that is called one.
+
+A learned scale stays where it is: `attend` multiplies it into its queries or keys itself when it is lowered, and planning counts on that.
+"""
 
 from __future__ import annotations
 
 from math import inf
 
 from ..graph import Node
-from ..ops.facts import is_number
 from .making import Make
 from .recognise_pieces import Piece, bare
 
@@ -20,31 +22,12 @@ def tidied(make: Make, node: Node) -> tuple[Node, tuple[str, ...]] | None:
     main = [make.new(source) for source in node.inputs[: 2 * terms + 1]]
     extras = dict(zip(names, (make.new(source) for source in node.inputs[2 * terms + 1 :]), strict=True))
     said: list[str] = []
-    if _carries(node, terms, names):
-        main[:terms] = [make.arithmetic("mul", q, extras["scale"]) for q in main[:terms]]
-        extras["scale"] = make.scalar(1.0)
-        said.append("its scale is a tensor: the queries are multiplied with it instead")
     if "bias" in extras and _masked(make, node.inputs[2 * terms + 1 + names.index("bias")], extras):
         said.append("its bias is -inf where a condition fails: that is a mask")
     if not said:
         return None
     kept = tuple(name for name in ORDER if name in extras)
     return make.again(node, [*main, *(extras[name] for name in kept)], extras=kept), tuple(said)
-
-
-def _carries(node: Node, terms: int, names: tuple[str, ...]) -> bool:
-    """Whether the scale is a tensor that the queries of every term can take: PyTorch's fused attention scales by a number alone."""
-    if "scale" not in names:
-        return False
-    scale = node.inputs[2 * terms + 1 + names.index("scale")]
-    dots: tuple[tuple[str, ...], ...] = node["dots"]
-    pairs = zip(node.inputs[:terms], dots, strict=True)
-    return not is_number(scale) and scale.dtype == "float" and all(_takes(q, own, scale) for q, own in pairs)
-
-
-def _takes(q: Node, dots: tuple[str, ...], scale: Node) -> bool:
-    """Whether queries have every axis of the scale, apart from those that are added up, in the type of number of the scores."""
-    return q.dtype == "float" and {axis.name for axis in scale.axes} <= {axis.name for axis in q.axes} - {*dots}
 
 
 def _masked(make: Make, bias: Node, extras: dict[str, Node]) -> bool:

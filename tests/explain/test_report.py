@@ -69,6 +69,7 @@ def test_the_fields_of_the_report_are_these() -> None:
         "Compared": ["before", "after", "ratio"],
         "Costs": ["flops", "bytes", "peak_memory", "peak_at", "peak_sizes", "parameters", "buffers", "prepared", "kept"],
         "Rewrite": ["pass_name", "exact", "text", "places"],
+        "Left": ["pass_name", "text", "places"],
         "Obstacle": ["reason", "text", "place", "edit"],
         "Dimensions": ["batch", "heads", "rows", "features"],
         "Attention": ["place", "name", "scopes", "way", "function", "scores", "layout", "scratch", "text", "obstacles", "remarks"],
@@ -77,7 +78,7 @@ def test_the_fields_of_the_report_are_these() -> None:
         "Listing": ["after", "text"],
         "Timing": ["pass_name", "milliseconds", "changes"],
         "Explanation": ["schema_version", "block", "file", "signature", "bound", "inputs", "level", "mode", "stop_after", "cost",
-                        "rewrites", "attention", "choices", "notes", "listings", "timings"],
+                        "rewrites", "left", "attention", "choices", "notes", "listings", "timings"],
     }  # fmt: skip
 
 
