@@ -147,6 +147,9 @@ block t(q: [*, h, N, d], k: [*, M, d], v: [*, M, e]) -> [*, h, N, e] {
     return dot(softmax(dot(q, k, over=d) / sqrt(d), M), v, over=M)
 }
 """,
+    "sizes that the entry compares": "block t(q: [*, N, d], k: [*, M, d], v: [*, L, N']) -> [*, N] {\n"
+                                     "    y = rename(v, N' -> N, L -> M)\n"
+                                     "    return dot(softmax(dot(q, k, over=d) / sqrt(d), M), y, over=M)\n}\n",
     "rows that are masked": head("a = softmax(dot(q, k, over=d), M)", "return dot(where(live, a, 0), v, over=M)", more="live: bool [*, N]"),
     "a dynamic size": """block t(q: [*, N, d], k: [*, M, d], v: [*, M, e]) -> [*, N, e] {
     return dot(softmax(dot(q, k, over=d) * d ** -0.5, M), v, over=M)

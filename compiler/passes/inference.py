@@ -18,7 +18,7 @@ from .inference_ahead import operand_of, taken
 from .inference_back import SINKS, into_weights
 from .making import Make
 from .recognise import readers
-from .rewriting import everything, rewrite, uses
+from .rewriting import alike, everything, rewrite, uses
 
 DEPTH = 16
 """How many operations are looked through between an affine and a product."""
@@ -76,8 +76,8 @@ class _Folding:
         return None if trunk is None else self._fits(node, self._back(make, node, trunk))
 
     def _fits(self, node: Node, found: Node | None) -> Node | None:
-        """A replacement of another type of number is none."""
-        return found if found is not None and found.dtype == node.dtype and len(found.axes) == len(node.axes) else None
+        """A replacement of another type is none; nor is one of which sizes are only equal by a check at the entry."""
+        return found if found is not None and alike(node, found) else None
 
     # ------------------------------------------------ into the product that an affine follows
 

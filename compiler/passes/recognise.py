@@ -20,7 +20,7 @@ from .recognise_pieces import Factor, Miss, Piece, Product, bare, is_product, ot
 from .recognise_scores import Place, Scores, products_below, term_of
 from .recognise_weights import Weights, chain
 from .recognise_words import change, left
-from .rewriting import bodies, everything, rewrite
+from .rewriting import alike, bodies, everything, rewrite
 
 
 @dataclass(frozen=True)
@@ -125,8 +125,11 @@ class _Search:
         except Miss as miss:
             self.left.append(left(root, miss))
             return None
+        made = _rest(make, _behind(make, y, weights), [other for other in rest if other is not values[0]], parts, weights.keys)
+        if not alike(root, made):
+            return None  # a size that is equal only by a check at the entry
         self.changes.append(change(root, weights, scores, values[0]))
-        return _rest(make, _behind(make, y, weights), [other for other in rest if other is not values[0]], parts, weights.keys)
+        return made
 
     def _check_alone(self, root: Node, path: Sequence[Node], piece: Piece, parts: Product) -> None:
         """Nothing else may read what disappears."""

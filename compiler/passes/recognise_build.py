@@ -60,16 +60,17 @@ def attend(make: Make, scores: Scores, weights: Weights, v: Node) -> Node:
     sides = [_told_apart(make, side, [*given.values(), v, *_others(sides, side)]) for side in sides]
     inputs = (*(side.q for side in sides), *(side.k for side in sides), v, *given.values())
     return make.node(
-        "attend", inputs, _type(sides, weights.keys, v, list(given.values())), terms=len(sides), keys=weights.keys,
+        "attend", inputs, _type(make, sides, weights.keys, v, list(given.values())), terms=len(sides), keys=weights.keys,
         dots=tuple(side.dots for side in sides), extras=tuple(given), features=_features(sides), by=weights.by,
         softcap=scores.cap, dropout=weights.dropout, chunk=None, kernel="auto", number=weights.number,
     )  # fmt: skip
 
 
-def _type(sides: Sequence[Side], keys: Sequence[str], v: Node, extras: Sequence[Node]) -> TensorType:
-    """All axes of the scores, of what meets them and of the values, but for the keys."""
+def _type(make: Make, sides: Sequence[Side], keys: Sequence[str], v: Node, extras: Sequence[Node]) -> TensorType:
+    """All axes of the scores, of what meets them and of the values, but for the keys; of the sizes they have where the attention ends."""
     scored = [axis for side in sides for axis in union([side.q, side.k]) if axis.name not in side.dots]
     found = {axis.name: axis for axis in (*scored, *union([*extras, v])) if axis.name not in keys}
+    found |= {axis.name: axis for axis in make.at.axes if axis.name in found}
     kinds: list[DType] = [promote(side.q.dtype, side.k.dtype) for side in sides]
     dtype = promote(*kinds, v.dtype)
     if dtype not in ("float", "wide") or any(kind != dtype for kind in kinds):

@@ -120,10 +120,15 @@ class _Rewrite:
         return body if yields == body.yields and carries == body.carries else Body(body.params, yields, carries)
 
 
-def same_type(old: Node, new: Node) -> None:
-    """ValueError unless both have the same axes, of the same sizes, in whatever order, and the same kind of number."""
+def alike(old: Node, new: Node) -> bool:
+    """Whether both have the same axes, of the same sizes, in whatever order, and the same kind of number."""
     left, right = ([(item.dtype, frozenset(item.axes)) for item in _items(node.type)] for node in (old, new))
-    if left != right:
+    return left == right
+
+
+def same_type(old: Node, new: Node) -> None:
+    """ValueError unless they are alike."""
+    if not alike(old, new):
         raise ValueError(f"{old.op} of type {old.type} cannot be replaced by {new.op} of type {new.type}")
 
 
