@@ -38,7 +38,9 @@ class InferenceFolding(Pass):
         states = frozenset([*(slot for slot, _ in graph.updates), *(i for i, one in enumerate(graph.weights) if one.kind == "state")])
         folding = _Folding(graph.weights, Fixed(states), uses(graph))
         folding.look(graph)
-        made = rewrite(rewrite(graph, folding.rule), folding.last)
+        made = rewrite(graph, folding.rule)
+        if any(node.op == "batchnorm" for node in made.nodes):
+            made = rewrite(made, folding.last)
         return Outcome(made, tuple(folding.changes))
 
 
@@ -97,7 +99,7 @@ class _Folding:
     def _alone(self, make: Make, old: Node) -> set[Node]:
         """What a chain of single readers has become: views and affines, down to a product."""
         found: set[Node] = set()
-        while self.uses[old] == 1:
+        while self.uses[old] == 1 and len(found) < DEPTH:
             trunk = 0 if old.op in VIEWS else trunk_of(old, self.fixed)
             if trunk is None and old.op not in SINKS:
                 break
@@ -181,7 +183,7 @@ class _Folding:
 
     def _read_by_products(self, make: Make, old: Node, names: list[str]) -> set[Node]:
         found: set[Node] = set()
-        while old in self.ahead:
+        while old in self.ahead and len(found) < DEPTH:
             found.add(make.new(old))
             if old.op in VIEWS:
                 (old,) = old.inputs

@@ -80,13 +80,18 @@ def test_results_are_those_of_evaluation(name: str, seed: int) -> None:
     assert compare(program, setting, sizes, mode="infer") == "same"
 
 
-@pytest.mark.parametrize("name", ["cbam", "triplet"])
-def test_gates_of_the_library_have_no_batch_norm_left(name: str) -> None:
-    block = {"cbam": attn.std.channel, "triplet": attn.std.triplet}[name]
-    source = getattr(block, name).graph({"C": 32})
+@pytest.mark.parametrize(
+    ("name", "bind"), [("cbam", {"C": 6, "reduction": 2}), ("triplet", {"C": 4, "H": 3, "W": 5, "kernel": 3}), ("srm", {"C": 5})]
+)
+def test_gates_of_the_library_have_no_batch_norm_left(name: str, bind: dict[str, int]) -> None:
+    block = getattr(attn.std.triplet if name == "triplet" else attn.std.channel, name)
+    source = block.graph(bind)
     made = optimise(source, 2, "infer").graph
-    assert any(node.op == "batchnorm" for node in everything(source))
-    assert not any(node.op == "batchnorm" for node in everything(made))
+    assert "batchnorm" in [node.op for node in everything(source)]
+    assert "batchnorm" not in [node.op for node in everything(made)]
+    sizes = fitting(source, [4, 5], 1, bind)
+    assert sizes is not None
+    assert compare(block, Setting(bind=bind), sizes, mode="infer") == "same"
 
 
 def test_a_folded_module_follows_its_weights() -> None:
