@@ -6,25 +6,34 @@ brought to length 1 along what is added up: a norm has no token axis, so it can 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..graph import Node
 from ..ops.softmax import may_be_infinite
 from ..types import TensorType
 from .making import Make, union
-from .plan_terms import VIEWS
+from .plan_terms import VIEWS, seen_through
 
 LEAST_EPS = 1e-15
 """A norm is compared with eps as its square; a smaller eps would have none in single precision."""
 
 
 @dataclass(frozen=True)
-class Side:
-    """Queries or keys: as attention gets them, the views above the norm (outermost first), what lies under both, all read on the way."""
+class Scale:
+    """A factor of a side, or what divides it, that lacks what is added up: so it commutes with the product."""
 
     node: Node
+    divides: bool
+    names: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Side:
+    """Queries or keys: the views above the norm (outermost first), the scales, what lies under both, all read on the way."""
+
     views: tuple[Node, ...]
+    scales: tuple[Scale, ...]
     norm: Node | None
     base: Node
     inside: tuple[Node, ...]
@@ -38,15 +47,38 @@ class Side:
 
 def side_of(node: Node, dots: Sequence[str], single: Callable[[Node], bool]) -> Side:
     """What lies behind queries or keys, as far as nothing else reads it."""
+    above: list[Node] = []
     views: list[Node] = []
-    now = node
-    while now.op in VIEWS and single(now):
-        views.append(now)
-        now = now.inputs[0]
-    norm = now if now.op == "l2norm" and single(now) and set(now["axes"]) == set(dots) and now["eps"] >= LEAST_EPS else None
-    base = now.inputs[0] if norm is not None else now
+    scales: list[Scale] = []
+    names = {axis.name: axis.name for axis in node.axes}
+    while single(node) and (node.op in VIEWS or _scaled(node, names, dots) is not None):
+        above.append(node)
+        if node.op in VIEWS:
+            views.append(node)
+            names, node = seen_through(node, names), node.inputs[0]
+            continue
+        place = _scaled(node, names, dots)
+        assert place is not None  # the loop has looked
+        scales.append(Scale(node.inputs[1 - place], node.op == "div", names))
+        node = node.inputs[place]
+    norm = node if node.op == "l2norm" and single(node) and _along(node, names, dots) else None
+    base = node.inputs[0] if norm is not None else node
     below = [one for one in _under(base) if single(one) and (one.op in VIEWS or one.op == "linear")]
-    return Side(node, tuple(views), norm, base, (*views, *((norm,) if norm else ()), *below))
+    return Side(tuple(views), tuple(scales), norm, base, (*above, *((norm,) if norm else ()), *below))
+
+
+def _along(norm: Node, names: Mapping[str, str], dots: Sequence[str]) -> bool:
+    """Whether a norm is along exactly what is added up, with an eps whose square single precision has."""
+    return {names[name] for name in norm["axes"]} == {*dots} and norm["eps"] >= LEAST_EPS
+
+
+def _scaled(node: Node, names: Mapping[str, str], dots: Sequence[str]) -> int | None:
+    """The place of what a product or quotient scales by something without the axes that are added up."""
+    if node.op not in ("mul", "div"):
+        return None
+    has = [[names.get(axis.name) in dots for axis in source.axes] for source in node.inputs]
+    whole = [place for place in range(2) if sum(has[place]) == len(dots) and not any(has[1 - place])]
+    return whole[0] if whole and (node.op == "mul" or whole[0] == 0) else None
 
 
 def _under(node: Node) -> list[Node]:
@@ -77,7 +109,11 @@ def apart(make: Make, attend: Node, q: Side, k: Side) -> Node:
     for side in (q, k):
         if side.norm is not None:
             s = make.arithmetic("div", s, _length(make, side, dots))
-    s = make.arithmetic("mul", s, extras["scale"] if "scale" in extras else _default_scale(make, attend))
+        for one in side.scales:
+            s = make.arithmetic("div" if one.divides else "mul", s, make.rename(one.node, one.names))
+    scale = extras["scale"] if "scale" in extras else _default_scale(make, attend)
+    if scale.op != "scalar" or scale["value"] != 1:
+        s = make.arithmetic("mul", s, scale)
     if attend["softcap"] is not None:
         cap = make.scalar(float(attend["softcap"]))
         s = make.arithmetic("mul", make.pointwise("tanh", make.arithmetic("div", s, cap)), cap)
@@ -92,7 +128,7 @@ def _plain(make: Make, side: Side) -> Node:
     """A side without its norm; in float32 at least, because sums over all tokens are too large or too coarse for half precision."""
     now = side.base
     for view in reversed(side.views):
-        now = make.copy(view, (now,)) if side.norm is not None else view
+        now = view if now is view.inputs[0] else make.copy(view, (now,))
     return make.widened(now)
 
 

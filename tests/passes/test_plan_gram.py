@@ -9,7 +9,7 @@ import torch
 
 import attn
 from attn.compiler.passes.base import Mode
-from attn.compiler.passes.pipeline import MODES
+from attn.compiler.passes.pipeline import MODES, optimise
 from attn.compiler.passes.plan import Plan
 from attn.compiler.passes.rewriting import everything
 
@@ -49,6 +49,9 @@ PROGRAMS = {
     "values from elsewhere": channels("attend(q, k, w, over=d, dot=N) |> linear(h d -> D) as out", more=", w: [*, N, h=2, d=3]"),
     "queries and keys of length 1": channels(
         "attend(l2norm(q, N), l2norm(k, N), v, over=d, dot=N, scale=0.7) |> linear(h d -> D) as out"
+    ),
+    "scales of both sides": channels(
+        "attend(2 * l2norm(q, N) * t, l2norm(k, N) / exp(u), v, over=d, dot=N) |> linear(h d -> D) as out", more=", t: [h=2], u: [d=3]"
     ),
     "queries of length 1": channels("attend(l2norm(q, N), k, v, over=d, dot=N) |> linear(h d -> D) as out", bias=False),
 }  # fmt: skip
@@ -90,6 +93,16 @@ def test_a_single_token_does() -> None:
     program = PROGRAMS["queries and keys of length 1"]
     for graph in ways(program.outcome("train").graph):
         held_against(program.graph(), graph, {"N": 1})
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_passes_before_leave_it_to_be_planned(mode: Mode) -> None:
+    """XCA with its temperature, wherever another pass has put that."""
+    source = attn.std.channel_tokens.xca.graph({"D": 8, "heads": 2})
+    made = optimise(source, 2, mode).graph
+    assert any(node.op == "sqrt" for node in everything(made))
+    for graph in ways(made):
+        held_against(source, graph, {"N": 5})
 
 
 def test_attention_over_tokens_stays_whole() -> None:
