@@ -5,10 +5,12 @@ All that is known of Lark's inside stands here and in tables.py.
 
 from __future__ import annotations
 
+from functools import cache
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from lark.exceptions import UnexpectedToken
+from lark.parsers.lalr_analysis import Shift
 
 from .tables import parser
 from .tokens import Word
@@ -19,6 +21,30 @@ Misfit = UnexpectedToken
 State = tuple[list[Any], list[Any]]
 
 
+class Step(NamedTuple):
+    """What is done in a state at a token: go on to state `to`; or make of the last `size` values one, named `origin`, with `make`."""
+
+    to: int
+    size: int = 0
+    make: Any = None
+    origin: str = ""
+
+
+@cache
+def _steps() -> dict[int, dict[str, Step]]:
+    """Lark's table with everything at hand that its own loop looks up anew for every token."""
+    lark: Any
+    lark, _ = parser()
+    conf: Any = lark.parse_interactive().parser_state.parse_conf
+
+    def step(action: Any, argument: Any) -> Step:
+        if action is Shift:
+            return Step(argument)
+        return Step(-1, len(argument.expansion), conf.callbacks[argument], argument.origin.name)
+
+    return {state: {kind: step(*found) for kind, found in row.items()} for state, row in conf.states.items()}
+
+
 class Machine:
     """One parse. Where a token does not fit, `feed` raises `Misfit`, and what the callbacks raise passes through it."""
 
@@ -27,10 +53,27 @@ class Machine:
         lark, builder = parser()
         builder.reset()
         self._parser: Any = lark.parse_interactive()
+        self._end: Any = self._parser.parser_state.parse_conf.end_state
+        self._steps = _steps()
 
     def feed(self, token: Word) -> Any:
         """Take one token. The result of the whole comes back for the token `$END`."""
-        return self._parser.feed_token(token)
+        current = self._parser.parser_state
+        states, values, steps, kind = current.state_stack, current.value_stack, self._steps, token.type
+        while True:
+            step = steps[states[-1]].get(kind)
+            if step is None:
+                return self._parser.feed_token(token)  # which does not fit: Lark says so
+            if step.make is None:
+                states.append(step.to)
+                values.append(token)
+                return None
+            parts = values[len(values) - step.size :]
+            del states[len(states) - step.size :], values[len(values) - step.size :]
+            values.append(step.make(parts))
+            states.append(steps[states[-1]][step.origin].to)
+            if kind == "$END" and states[-1] == self._end:
+                return values[-1]
 
     def expected(self) -> frozenset[str]:
         """The kinds of token that would have fitted where the last one did not."""
