@@ -77,9 +77,9 @@ def test_the_library_is_computed_as_told(module: str, block: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(FULL))
-@pytest.mark.parametrize("level", [0, 2])
-def test_the_examples_are_computed_as_told(name: str, level: int) -> None:
-    agree(attn.load(EXAMPLES / name), FULL[name], level=level)
+@pytest.mark.parametrize(("level", "mode"), [(0, "train"), (2, "train"), (2, "infer")])
+def test_the_examples_are_computed_as_told(name: str, level: int, mode: str) -> None:
+    agree(attn.load(EXAMPLES / name), FULL[name], level=level, mode=mode)
 
 
 @pytest.mark.parametrize("options", OPTIONS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -146,6 +147,24 @@ def test_passes_are_listed_in_their_order() -> None:
     names = [one["name"] for one in json.loads(CliRunner().invoke(main, ["passes", "--format", "json"]).output)]
     assert [one.name for one in passes(2, "train")] == [name for name in names if name in {one.name for one in passes(2, "train")}]
     assert [line.split()[0] for line in CliRunner().invoke(main, ["passes"]).output.splitlines()] == names
+
+
+BLOCKS = [("channel_tokens", "xca"), ("axial", "criss_cross"), ("layers", "decoder"), ("linear", "linformer"), ("recurrence", "gru")]
+SEEDED = f"""
+import attn
+for module, block in {BLOCKS}:
+    for mode in ("train", "infer"):
+        print(attn.explain("std." + module, block, mode=mode).model_dump_json())
+"""
+
+
+def test_the_seed_of_hashes_changes_nothing() -> None:
+    found = [
+        subprocess.run([sys.executable, "-c", SEEDED], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True).stdout
+        for seed in ("0", "1")
+    ]
+    assert len(found[0]) > 1000
+    assert found[0] == found[1]
 
 
 def test_torch_is_not_imported(file: str) -> None:
