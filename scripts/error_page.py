@@ -12,7 +12,7 @@ from attn.dsl.explanation import Explanation
 
 PATH = DOCS / "errors.md"
 GOLDEN = ROOT / "tests" / "golden"
-FOLDERS = ("errors", "checks", "binding", "running", "weights", "doubts")
+FOLDERS = ("errors", "checks", "binding", "running", "weights", "pruning", "doubts")
 LONGEST = 30
 HEAD = """\
 # Errors and warnings
@@ -30,6 +30,7 @@ GROUPS = {
     "E05": "Structure and binding",
     "E06": "Running",
     "E07": "Files of weights and graphs",
+    "E08": "Pruning",
     "W08": "Doubts",
     "E09": "Verifying",
 }

@@ -146,7 +146,9 @@ class Frame:
         known = self.owner.direct.get(name)
         if known is not None:
             return self._again(self.session.slots[known], tuple(axes), span)
-        slot = Slot(self.owner, name, _kind(kind), tuple(axes), tuple(tuple(group) for group in groups), dtype, init, span, turn=self.turn)
+        cut = tuple(tuple(group) for group in groups)
+        slot = Slot(self.owner, name, _kind(kind), tuple(axes), cut, dtype, init, span, turn=self.turn, visits=tuple(self.session.visits))
+        slot.names = tuple(self.local(axis.name) for axis in axes)
         number = len(self.session.slots)
         for axis in axes:
             self.require_whole(axis.size, span, f"axis `{self.local(axis.name)}`")

@@ -21,7 +21,7 @@ from .expressions import size
 from .frame import Frame
 from .results import check_results, declare_results
 from .scope import Scope
-from .session import Session, Visit, too_large
+from .session import Session, Slot, Visit, too_large
 from .signatures import declared_size, default_value
 from .statements import run_body
 from .values import POISON, Poisoned, Unknown, Value, Word
@@ -36,6 +36,8 @@ class Elaborated:
 
     graph: Graph | None
     diagnostics: tuple[Diagnostic, ...]
+    slots: tuple[Slot, ...] = ()
+    """Where each of the graph's weights was made."""
 
     def require(self) -> Graph:
         """The graph, or AttnError with the errors."""
@@ -75,7 +77,7 @@ def elaborate(
         block.name, inputs, outputs, weights, tuple(sorted(session.updates.items())), tuple(session.guards.values()), block.doc, block.span
     )
     failed = any(diagnostic.severity == "error" for diagnostic in session.diagnostics)
-    return Elaborated(None if failed else graph, tuple(session.diagnostics))
+    return Elaborated(None if failed else graph, tuple(session.diagnostics), tuple(session.slots))
 
 
 def _outputs(frame: Frame, block: tree.Block, bind: Bindings) -> tuple[Output, ...] | None:

@@ -41,15 +41,20 @@ class Slot:
     node: Node | None = None
     written: Span | None = None
     turn: tuple[int, ...] = ()
+    visits: tuple[Visit, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Visit:
-    """A block being called: for recursion, and for telling where a mistake inside it was called from."""
+    """A block being called: for recursion, and for telling where a mistake inside it was called from. `written` is the call with its
+    arguments, which is elsewhere where it makes a layer; `turn` tells the turns of the caller's loops, outermost first."""
 
     block: object
     name: str
     call: Span | None
+    written: Span | None = None
+    turn: tuple[int, ...] = ()
 
 
 @dataclass

@@ -37,12 +37,27 @@ def load_weights(
 
     Nothing is written unless everything fits: one AttnError (E0701) lists every missing, unexpected and misshapen name.
     """
+    _planned(module, source, names, ignore).write()
+
+
+def fitting(
+    module: AttnModule, source: str | os.PathLike[str] | Mapping[str, Tensor], names: Names | None = None, ignore: Sequence[str] = ()
+) -> dict[str, Tensor]:
+    """The tensors of a checkpoint under the module's names and in its shapes, in their own dtypes, where all of them fit."""
+    plan = _planned(module, source, names, ignore)
+    plan.require()
+    return {name: recut(plan.found[name], slot) for name, slot in plan.slots.items()}
+
+
+def _planned(
+    module: AttnModule, source: str | os.PathLike[str] | Mapping[str, Tensor], names: Names | None, ignore: Sequence[str]
+) -> _Plan:
     tensors = source if isinstance(source, Mapping) else read_file(Path(source))
     plan = _Plan(module)
     for name, tensor in tensors.items():
         if not any(match(pattern, name) is not None for pattern in ignore):
             plan.place(name, tensor, translate(name, names))
-    plan.write()
+    return plan
 
 
 def save_weights(module: AttnModule, path: str | os.PathLike[str]) -> None:
@@ -173,6 +188,13 @@ class _Plan:
 
     def write(self) -> None:
         """Copy everything, or raise with everything that is wrong."""
+        self.require()
+        with torch.no_grad():
+            for name, slot in self.slots.items():
+                slot.copy_(recut(self.found[name], slot))
+
+    def require(self) -> None:
+        """AttnError with everything that is wrong."""
         missing = [name for name in self.slots if name not in self.found]
         notes = [f"{title}: {name}" for title, names in
                  (("missing", missing), ("unexpected", self.unexpected), ("wrong shape", self.misshapen)) for name in names]  # fmt: skip
@@ -180,9 +202,6 @@ class _Plan:
             counts = [(len(missing), "missing"), (len(self.unexpected), "unexpected"), (len(self.misshapen), "of the wrong shape")]
             title = "the checkpoint does not fit: " + ", ".join(f"{count} {what}" for count, what in counts if count)
             raise AttnError([_failure(title, notes, "map names with `names=`, and leave out what is not needed with `ignore=`")])
-        with torch.no_grad():
-            for name, slot in self.slots.items():
-                slot.copy_(recut(self.found[name], slot))
 
 
 def _as(foreign: str, name: str) -> str:

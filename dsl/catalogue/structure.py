@@ -143,6 +143,18 @@ EXPLANATIONS = (
     Explanation("E0701", "weights that do not fit", "The message lists every missing, unexpected and misshapen name."),
     Explanation("E0702", "a graph file that cannot be read", "It is not the JSON of a graph, or of another version."),
     Explanation(
+        "E0801",
+        "an axis that cannot be pruned",
+        "A slice can go where everything that has it works through its axis one by one, until it is added up (`linear`, `conv`, `dot`, "
+        "`sum`). An axis that comes in or goes out, that a norm or a softmax works along, or whose size is used as a number, stays.",
+    ),
+    Explanation(
+        "E0802",
+        "a budget or importances that do not fit",
+        "A budget keeps one slice of each place at least, and all at most. Importances are one finite number for each slice of each place, "
+        "and gradients need data for every input.",
+    ),
+    Explanation(
         "E0901",
         "a pass that changes what the program means",
         "The program was compiled with `verify=True`, and a pass of the optimiser disagrees with the reference. The mistake is attn's.",

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from . import __version__
-from .commands import building, explaining, looking, sources, verifying
+from .commands import building, explaining, looking, pruning, sources, verifying
 from .commands.shared import fail
 from .dsl.diagnostics import AttnError
 
@@ -58,6 +58,7 @@ def main() -> None:
     attn graph se.attn -o se.svg            draw it
     attn explain std.heads:mha              what the compiler makes of it, and why
     attn compile se.attn --bind C=64 -o se.py
+    attn prune vit.attn --axis h --keep 0.5 ...    a smaller program without its least important heads
     """
 
 
@@ -71,6 +72,7 @@ COMMANDS: tuple[click.Command, ...] = (
     looking.show,
     explaining.explain,
     explaining.passes_command,
+    pruning.prune_command,
     looking.list_command,
     looking.doc,
 )

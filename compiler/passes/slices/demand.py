@@ -270,7 +270,7 @@ def _gather(demand: Demand, node: Node, kept: Kept) -> list[Kept]:
     return [_share(x, kept, (node["axis"],)), _share(index, kept)]
 
 
-_POINTWISE = (
+POINTWISE = (
     *("add", "sub", "mul", "div", "floordiv", "mod", "pow", "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not", "neg", "square"),
     *("exp", "expm1", "log", "log2", "log1p", "sqrt", "rsqrt", "abs", "sign", "floor", "ceil", "round", "sin", "cos", "tanh", "erf"),
     *("sigmoid", "relu", "gelu", "silu", "softplus", "elu", "leaky_relu", "hardswish", "hardsigmoid", "mish", "clamp"),
@@ -281,7 +281,7 @@ _REDUCED = ("sum", "mean", "max", "min", "prod", "any", "all", "logsumexp", "nor
 _ALONG = ("softmax", "log_softmax", "sparsemax", "entmax15", "sink_softmax", "layernorm", "rmsnorm", "l2norm", "flip")
 
 RULES: dict[str, tuple[Free, Needs]] = {
-    **dict.fromkeys(_POINTWISE, (_every, _aligned)),
+    **dict.fromkeys(POINTWISE, (_every, _aligned)),
     **dict.fromkeys(_REDUCED, (_every, _added_up)),
     **dict.fromkeys(_ALONG, (_but("axes"), _aligned)),
     **dict.fromkeys(("cumsum", "cumprod", "cummax"), (_but("axis"), _aligned)),

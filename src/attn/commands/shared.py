@@ -15,7 +15,7 @@ import click
 from ..compiler.program import Text
 from ..dsl.diagnostics import AttnError, Diagnostic
 
-CALL_CODES = frozenset(("E0046", "E0501", "E0502", "E0503"))
+CALL_CODES = frozenset(("E0046", "E0501", "E0502", "E0503", "E0802"))
 """Mistakes of the call: a file that is not there, a size that is not given."""
 MODULES_CALLED = frozenset(("E0040", "E0104", "E0514"))
 TEXT_OR_JSON = click.Choice(["text", "json"])
