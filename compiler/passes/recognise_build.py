@@ -30,10 +30,6 @@ class Side:
     dots: tuple[str, ...]
     factors: tuple[Factor, ...]
 
-    def takes(self, factor: Factor) -> bool:
-        """Whether the queries have all axes of a factor, apart from those that are added up."""
-        return factor.piece.axes <= {axis.name for axis in self.q.axes} - {*self.dots}
-
     def without(self, factors: Sequence[Factor]) -> tuple[Factor, ...]:
         rest = list(factors)
         kept: list[Factor] = []
@@ -51,9 +47,8 @@ def attend(make: Make, scores: Scores, weights: Weights, v: Node) -> Node:
     _check(scores, weights)
     sides = [_side(make, term) for term in scores.terms]
     shared = _shared(sides)
-    inside = [factor for factor in shared if not is_number(factor.node) and all(side.takes(factor) for side in sides)]
-    sides = [replace(side, q=times(make, side.q, [*inside, *side.without(shared)])) for side in sides]
-    scale = _scale(make, [factor for factor in shared if factor not in inside], _features(sides))
+    sides = [replace(side, q=times(make, side.q, side.without(shared))) for side in sides]
+    scale = _scale(make, shared, _features(sides))
     masks = _where(make, [*weights.masks, *scores.masks])
     extras = {"scale": scale, "bias": _bias(make, scores), "where": masks, "sink_logit": _sink(make, weights)}
     given = {name: node for name, node in extras.items() if node is not None}

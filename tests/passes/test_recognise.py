@@ -102,7 +102,7 @@ SCALED = "block t(q: [*, h, N, d], k: [*, h, M, d], v: [*, h, M, e], t: [{axes}]
 
 
 @pytest.mark.parametrize("axes", ["", "h", "h, N"])
-def test_a_learned_scale_goes_to_the_queries(axes: str) -> None:
+def test_a_learned_scale_keeps_attention_fused(axes: str) -> None:
     text = SCALED.format(axes=axes, call="attend(q, k, v, over=M, dot=d, scale=exp(t))")
     assert "scaled_dot_product_attention" in alone(text, Setting()).code
     assert agrees(text, Setting(), {"h": 2, "N": 3, "M": 5, "d": 4, "e": 2})
