@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ...dsl.source import Span
 from ..graph import Node
@@ -51,14 +52,22 @@ def merge_groups(make: Maker, x: Node, groups: Sequence[tuple[tuple[str, ...], A
     several = [(names, into) for names, into in groups if len(names) > 1]
     if not several:
         return rename_axes(make, x, single, span)
-    last = {names[-1] for names, _ in several}
-    if x.op == "stack" and x["axis"] in last and not x["inner"]:
-        # Stacked along what becomes an innermost axis: lay it out so at once and the merge is a view.
-        x = make.node("stack", x.inputs, x.tensor, x.span, **{**x.options, "inner": True})
+    if x.op == "stack" and not x["inner"] and "before" not in x.options:
+        x = _stacked_for(make, x, [names for names, _ in several])
     rest = x.tensor.without([name for names, _ in several for name in names])
     type = rest.plus([into for _, into in several])
     parts, made = tuple(names for names, _ in several), tuple(into.name for _, into in several)
     return rename_axes(make, make.node("merge", (x,), type, span, parts=parts, axes=made), single, span)
+
+
+def _stacked_for(make: Maker, x: Node, groups: Sequence[tuple[str, ...]]) -> Node:
+    """A stack that is merged along what it made: laid out so at once (innermost, or before the next part), the merge is a view."""
+    group = next((names for names in groups if x["axis"] in names), None)
+    if group is None:
+        return x
+    place = group.index(x["axis"]) + 1
+    where: dict[str, Any] = {"inner": True} if place == len(group) else {"before": group[place]}
+    return make.node("stack", x.inputs, x.tensor, x.span, **{**x.options, **where})
 
 
 def product(sizes: Sequence[Size]) -> Size:

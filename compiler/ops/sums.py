@@ -244,6 +244,9 @@ def _lower_stack(e: Emitter, node: Node) -> Value:
     parts = [e.full(value, [Axis(name, node.tensor.size(name)) for name in order]) for value in values]
     if node["inner"]:
         return Value(e.call("torch.stack", parts, dim=-1), (*order, node["axis"]))
+    if node.options.get("before") in order:
+        at = order.index(node["before"])
+        return Value(e.call("torch.stack", parts, dim=at), (*order[:at], node["axis"], *order[at:]))
     return Value(e.call("torch.stack", parts), (node["axis"], *order))
 
 
