@@ -57,6 +57,7 @@ def main() -> None:
     attn show std.channel:se --bind C=64    what a block is and costs
     attn graph se.attn -o se.svg            draw it
     attn explain std.heads:mha              what the compiler makes of it, and why
+    attn verify std.heads:mha               whether that kept its meaning
     attn compile se.attn --bind C=64 -o se.py
     attn prune vit.attn --axis h --keep 0.5 ...    a smaller program without its least important heads
     """
