@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,7 +48,7 @@ def explain_program(
         rewrites=_rewrites(optimised),
         left=_left(optimised),
         attention=attentions(optimised),
-        choices=[_choice(node) for node in everything(optimised.graph) if node.op == "choose"],
+        choices=_choices(optimised),
         notes=notes(optimised.graph),
         listings=_listings(optimised) if listings else [],
         timings=_timings(optimised) if timings else [],
@@ -67,11 +68,17 @@ def _left(optimised: Optimised) -> list[Left]:
     return [one for place, one in enumerate(found) if one not in found[:place]]
 
 
+def _choices(optimised: Optimised) -> list[Choice]:
+    """Those of one place that are alike are told once."""
+    found = Counter(_choice(node) for node in everything(optimised.graph) if node.op == "choose")
+    return [one.model_copy(update={"times": times}) for one, times in found.items()]
+
+
 def _choice(node: Node) -> Choice:
     first, second = (body_cost(node[name])[0] for name in ("first", "second"))
     condition, _ = conditions(node["left"], node["right"])
     text = "two ways to the same value; which one is taken is told by the sizes when the module runs"
-    return Choice(condition=condition, text=text, place=place_of(node.span), first=amount(first), second=amount(second))
+    return Choice(condition=condition, text=text, place=place_of(node.span), times=1, first=amount(first), second=amount(second))
 
 
 def _listings(optimised: Optimised) -> list[Listing]:

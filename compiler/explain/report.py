@@ -113,11 +113,12 @@ class Attention(Model):
 
 
 class Choice(Model):
-    """A choice that is made when the module runs: the first way where `condition` holds, else the second."""
+    """Made when the module runs: the first way where `condition` holds, else the second. `times`: how often it is there."""
 
     condition: str
     text: str
     place: Place | None
+    times: int
     first: Amount
     second: Amount
 

@@ -110,7 +110,11 @@ def _left(report: Explanation) -> list[str]:
     found = [one for one in report.left if not any((place.file, place.line) in told for place in one.places)]
     if not found:
         return []
-    return ["left alone", *(line for one in found for line in _row(one.pass_name, one.text))]
+    lines = ["left alone"]
+    for one in found:
+        lines += _row(one.pass_name, one.text)
+        lines += [line for place in one.places for line in _row("", _line(place))]
+    return lines
 
 
 def _runs(rewrites: Sequence[Rewrite]) -> list[list[Rewrite]]:
@@ -163,7 +167,8 @@ def _choices(choices: Sequence[Choice]) -> list[str]:
         return []
     lines = ["choices when it runs"]
     for one in choices:
-        lines += [f"  {_line(one.place)}", *_wrapped("    ", f"the first way where {one.condition}, else the second", 6)]
+        times = f"  ({one.times} times)" if one.times > 1 else ""
+        lines += [f"  {_line(one.place)}{times}", *_wrapped("    ", f"the first way where {one.condition}, else the second", 6)]
         lines += _wrapped("    ", f"operations: {shown(one.first, '')}, or {shown(one.second, '')}", 6)
     return lines
 

@@ -74,7 +74,7 @@ def test_the_fields_of_the_report_are_these() -> None:
         "Obstacle": ["reason", "text", "place", "edit"],
         "Dimensions": ["batch", "heads", "rows", "features"],
         "Attention": ["place", "name", "scopes", "way", "function", "scores", "layout", "scratch", "text", "obstacles", "remarks"],
-        "Choice": ["condition", "text", "place", "first", "second"],
+        "Choice": ["condition", "text", "place", "times", "first", "second"],
         "Note": ["text", "place"],
         "Listing": ["after", "text"],
         "Timing": ["pass_name", "milliseconds", "changes"],
