@@ -114,7 +114,8 @@ def call(words: list[str]) -> str:
     if words[0] == "attn":
         return CliRunner().invoke(main, words[1:]).output
     if words[0] == "python" and words[1].endswith(".py"):
-        return script(Path(words[1]), words[2:])
+        own = Path(words[1])
+        return script(own if own.exists() else ROOT / own, words[2:])
     if words == ["make", "demo"]:
         return script(ROOT / "examples" / "minilm.py", [])
     raise AssertionError(f"cannot run: {shlex.join(words)}")
@@ -128,10 +129,12 @@ def script(path: Path, arguments: list[str]) -> str:
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
     out = io.StringIO()
+    sys.path.insert(0, str(path.parent))  # as Python does for a file that is run
     try:
         with contextlib.redirect_stdout(out):
             spec.loader.exec_module(module)
             module.main(arguments)
     finally:
         del sys.modules[path.stem]
+        sys.path.remove(str(path.parent))
     return out.getvalue()
