@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from ..dsl.source import NOWHERE, Span
 from .sizes import Size
-from .types import Axis, DType, TensorType, TupleType
+from .types import Axis, DType, TensorType, TupleType, is_tuple
 
 Attrs = tuple[tuple[str, Any], ...]
 """Sorted pairs; every value is hashable: numbers, words, Sizes, tuples of these, or a Body."""
@@ -34,6 +34,12 @@ class Node:
     @cached_property
     def options(self) -> dict[str, Any]:
         return dict(self.attrs)
+
+    @cached_property
+    def bodies(self) -> tuple[Body, ...]:
+        """The bodies among its options, those in tuples too."""
+        parts = (part for _, value in self.attrs for part in (value if is_tuple(value) else (value,)))
+        return tuple(part for part in parts if isinstance(part, Body))
 
     def __getitem__(self, key: str) -> Any:
         return self.options[key]

@@ -10,6 +10,7 @@ import argparse
 import json
 import multiprocessing
 import platform
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -83,6 +84,7 @@ def report(total: Tally, options: argparse.Namespace) -> str:
     fired = ", ".join(f"{name} {number:,}" for name, number in sorted(total.fired.items()))
     lines = [
         f"command: {options.command}",
+        f"commit: {_commit()}",
         f"machine: {platform.machine()}, {multiprocessing.cpu_count()} cores; Python {platform.python_version()}, "
         f"torch {torch.__version__}, attn {attn.__version__}",
         f"programs: {total.programs:,} of {options.count:,} asked for, numbers from {options.seed:,}",
@@ -96,6 +98,14 @@ def report(total: Tally, options: argparse.Namespace) -> str:
         f"programs a second in each process: {total.programs / max(total.seconds, 1e-9):.0f}",
     ]
     return "\n".join([*lines, *total.failures[:100]]) + "\n"
+
+
+def _commit() -> str:
+    """Which state of the repository this is, where that can be told."""
+    found = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or "unknown"
 
 
 def show(seeds: Sequence[int]) -> int:

@@ -29,7 +29,7 @@ def uses(graph: Graph) -> Counter[Node]:
 
 def bodies(node: Node) -> tuple[Body, ...]:
     """The bodies a node carries among its options."""
-    return tuple(part for _, value in node.attrs for part in _parts(value) if isinstance(part, Body))
+    return node.bodies
 
 
 def _parts(value: Any) -> tuple[Any, ...]:
