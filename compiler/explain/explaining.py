@@ -15,6 +15,7 @@ from ..passes.pipeline import Optimised
 from ..passes.rewriting import everything
 from ..program import BlockProgram, signature
 from .attention import attentions
+from .copying import copied
 from .costs import amount, conditions, costs
 from .notes import notes
 from .places import lines_of, place_of
@@ -29,10 +30,14 @@ def explain_program(
     level: int = 2,
     mode: Mode = "train",
     stop_after: str | None = None,
+    copies: bool = False,
     listings: bool = False,
     timings: bool = False,
 ) -> Explanation:
-    """What the passes of a level do to a block; what is not bound stays a formula. Raises AttnError."""
+    """What the passes of a level do to a block; what is not bound stays a formula. Raises AttnError.
+
+    `copies` compiles and runs the block once (with torch), to find the copies that only change the order in memory.
+    """
     optimiser = chosen_optimiser(level, mode, stop_after)
     optimised = optimiser(program.graph(bind, inputs, checking=True))
     return Explanation(
@@ -50,6 +55,7 @@ def explain_program(
         attention=attentions(optimised),
         choices=_choices(optimised),
         notes=notes(optimised.graph),
+        copies=copied(program, bind, inputs, level, mode) if copies else None,
         listings=_listings(optimised) if listings else [],
         timings=_timings(optimised) if timings else [],
     )

@@ -130,6 +130,17 @@ class Note(Model):
     place: Place | None
 
 
+class Copied(Model):
+    """A copy that only puts numbers in another order: its axes as they lay, its bytes in a run at the bound sizes (16 for open ones, 2 for
+    leading axes), how many numbers for any sizes (empty where there is no one formula), and what asks for the order."""
+
+    axes: list[str]
+    bytes: int
+    elements: str
+    text: str
+    place: Place | None
+
+
 class Listing(Model):
     """The graph after a pass, for people who work on the compiler."""
 
@@ -144,7 +155,7 @@ class Timing(Model):
 
 
 class Explanation(Model):
-    """What the passes of a level did to a block. `str()` is the text that `attn explain` prints."""
+    """What the passes of a level did to a block. `str()` is the text that `attn explain` prints. `copies` is null where nobody asked."""
 
     schema_version: Literal[1] = 1
     block: str
@@ -161,6 +172,7 @@ class Explanation(Model):
     attention: list[Attention]
     choices: list[Choice]
     notes: list[Note]
+    copies: list[Copied] | None = None
     listings: list[Listing] = []
     timings: list[Timing] = []
 

@@ -65,17 +65,21 @@ def explain(
     mode: Mode = "train",
     level: int = 2,
     stop_after: str | None = None,
+    copies: bool = False,
     **sizes: Any,
 ) -> Explanation:
     """What the compiler makes of a program: every rewrite and the lines it touched, costs before and after, how each attention is
     computed and what stands in the way of a faster way.
 
     The arguments are those of `compile`; what is not bound stays a formula, and torch is not imported. `stop_after` names the last pass
-    to run. `str()` of the report is its text, `model_dump()` and `model_dump_json()` have the same as data. Raises AttnError.
+    to run; `copies` asks for the copies that only change the order in memory, for which the block is compiled and run once, with torch.
+    `str()` of the report is its text, `model_dump()` and `model_dump_json()` have the same as data. Raises AttnError.
     """
     from .compiler.explain import explain_program
 
-    return explain_program(load(source, block), {**(bind or {}), **sizes}, inputs, level=level, mode=mode, stop_after=stop_after)
+    return explain_program(
+        load(source, block), {**(bind or {}), **sizes}, inputs, level=level, mode=mode, stop_after=stop_after, copies=copies
+    )
 
 
 def load_weights(module: AttnModule, source: Any, names: Any = None, ignore: Sequence[str] = ()) -> None:

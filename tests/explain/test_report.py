@@ -76,10 +76,11 @@ def test_the_fields_of_the_report_are_these() -> None:
         "Attention": ["place", "name", "scopes", "way", "function", "scores", "layout", "scratch", "text", "obstacles", "remarks"],
         "Choice": ["condition", "text", "place", "times", "first", "second"],
         "Note": ["text", "place"],
+        "Copied": ["axes", "bytes", "elements", "text", "place"],
         "Listing": ["after", "text"],
         "Timing": ["pass_name", "milliseconds", "changes"],
         "Explanation": ["schema_version", "block", "file", "signature", "bound", "inputs", "level", "mode", "stop_after", "cost",
-                        "rewrites", "left", "attention", "choices", "notes", "listings", "timings"],
+                        "rewrites", "left", "attention", "choices", "notes", "copies", "listings", "timings"],
     }  # fmt: skip
 
 
@@ -141,6 +142,22 @@ def test_graphs_between_passes_and_times(file: str) -> None:
     report = attn.explain(file)
     assert report.listings == []
     assert report.timings == []
+
+
+def test_copies_that_only_change_the_order_are_told_where_asked(file: str) -> None:
+    Path("order.attn").write_text("block t(x: [h, N, d]) -> [N, D] {\n    return merge(x, h d -> D)\n}\n", encoding="utf-8")
+    assert "copies" not in run("order.attn").output
+    text = run("order.attn", "--copies", "--bind", "h=2,N=3,d=5").output
+    assert "[N h d], 120 B in the run (" in text
+    assert "order.attn:2  return merge(x, h d -> D)" in text
+    assert "copies that only change the order in memory\n  none" in run(file, "--copies").output
+
+
+def test_sizes_at_which_a_block_cannot_run_are_told(file: str) -> None:
+    Path("twice.attn").write_text("block t(x: [N]) -> [M, k] {\n    return split(x, N -> M k=3)\n}\n", encoding="utf-8")
+    done = run("twice.attn", "--copies")
+    assert done.exit_code == 2
+    assert "error[E0503]: cannot run at these sizes" in done.output
 
 
 def test_passes_are_listed_in_their_order() -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @bind_options
 @level_options
 @click.option("--format", "format", type=TEXT_OR_JSON, default="text", help="How to print it.")
+@click.option("--copies", is_flag=True, help="Compile and run it once, to find the copies that only change the order in memory.")
 @click.option("--stop-after", metavar="PASS", help="Run no pass after this one.")
 @click.option("--print-between-passes", "listings", is_flag=True, help="The graph as written and after each pass that changed it.")
 @click.option("--time-passes", "timings", is_flag=True, help="How long each pass took.")
@@ -31,6 +32,7 @@ def explain(
     level: int,
     mode: Mode,
     format: str,
+    copies: bool,
     stop_after: str | None,
     listings: bool,
     timings: bool,
@@ -47,8 +49,8 @@ def explain(
     ctx.meta["attn.format"] = format
     program = load(*read_target(target))
     report = explain_program(
-        program, bind, inputs, level=level, mode=mode, stop_after=stop_after, listings=listings, timings=timings
-    )  # fmt: skip
+        program, bind, inputs, level=level, mode=mode, stop_after=stop_after, copies=copies, listings=listings, timings=timings
+    )
     click.echo(report.model_dump_json(indent=2) if format == "json" else str(report))
 
 
