@@ -6,7 +6,7 @@ A `Value` pairs an fx node with the axes of its dimensions. An operator asks for
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -37,6 +37,14 @@ class Emitter(Protocol):
 
     def method(self, name: str, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Emit `x.name(*args)`."""
+        ...
+
+    def once(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What `make` emits, emitted once for a key."""
+        ...
+
+    def piece(self, node: Node) -> tuple[tuple[int, ...], int] | None:
+        """Where the whole axis of a `pick` or `cut` is taken apart: the sizes of all pieces (none for picks), and which one it is."""
         ...
 
     def size(self, size: Size) -> Any:

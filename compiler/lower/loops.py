@@ -7,6 +7,7 @@ from typing import Any
 from torch import fx, nn
 
 from ..graph import Body, Node, topological
+from ..ops.indexing import apart
 from ..sizes import Size
 from ..types import TupleType
 from .emitter import Value
@@ -125,7 +126,9 @@ def _write_body(inner: BodyWriter, body: Body, values: list[Value]) -> list[Valu
         inner.seed(param, Value(x, value.axes))
         if param.dtype == "float" and inner.typist is None:
             inner.typist = x
-    for node in topological([*body.yields, *body.carries]):
+    nodes = list(topological([*body.yields, *body.carries]))
+    inner.pieces = apart(nodes)
+    for node in nodes:
         inner.lower_node(node)
     yields = [inner.tensor(node) for node in body.yields]
     params = body.params[1 : len(body.carries) + 1]

@@ -10,6 +10,7 @@ import torch
 from torch import fx
 
 from ..graph import Graph, Node, Output
+from ..ops.indexing import apart
 from ..passes.pipeline import Optimised, unchanged
 from .emitter import Value
 from .entry import Entry, unknown_size
@@ -75,7 +76,9 @@ def write(graph: Graph, taken: Iterable[str] = (), dtype: torch.dtype | None = N
     try:
         entry.begin(writer.first_float_weight())
         done = write_prepared(writer, graph) if prepare else ()
-        for node in above(graph, done) if done else graph.nodes:
+        nodes = above(graph, done) if done else graph.nodes
+        writer.pieces = apart(nodes, [output.node for output in graph.outputs])
+        for node in nodes:
             if node.op != "input":
                 writer.lower_node(node)
         results = [entry.finish(output) for output in graph.outputs]

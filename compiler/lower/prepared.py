@@ -47,12 +47,16 @@ class PreparedWriter(BodyWriter):
 
 
 def write_prepared(writer: Writer, graph: Graph) -> tuple[Node, ...]:
-    """Write the body and its call, and say what the prepared values are worth. Gives these values; none where there is nothing to do."""
+    """Write the body and its call, and say what the prepared values are worth. Gives these values; none where there is nothing to do.
+
+    Without a float weight only the inputs tell the working type, so nothing is prepared before they are there.
+    """
     values = prepared_values(graph)
-    if not values:
+    floats = [slot for slot, weight in enumerate(graph.weights) if weight.dtype == "float"]
+    if not values or not floats:
         return ()
     inner = PreparedWriter(writer, graph.weights)
-    groups = _write_body(inner, values, stored_as(graph, values))
+    groups = _write_body(inner, values, stored_as(graph, values), floats[0])
     body = writer.body_name(inner.module(), "prepared")
     result = writer.call("runtime.prepared", writer.get_attr(body), *inner.captured)
     for index, (node, shape) in enumerate(zip(values, groups, strict=True)):
@@ -64,12 +68,14 @@ def write_prepared(writer: Writer, graph: Graph) -> tuple[Node, ...]:
     return values
 
 
-def _write_body(inner: PreparedWriter, values: Sequence[Node], wanted: Mapping[Node, Groups]) -> list[Groups]:
+def _write_body(inner: PreparedWriter, values: Sequence[Node], wanted: Mapping[Node, Groups], typist: int) -> list[Groups]:
     """The body, which gives one tensor for each value, and how the axes of each are grouped into dimensions."""
     cone = list(topological(values))
     for node in cone:
         if node.op == "weight":
             inner.take(node["slot"])
+    if inner.typist is None:
+        inner.take(typist)
     for node in cone:
         inner.lower_node(node)
     made = [inner.tensor(node) for node in values]

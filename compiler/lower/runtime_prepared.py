@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,17 +24,16 @@ class Kept:
         return Kept, ()
 
 
-def prepared(body: Callable[..., tuple[Tensor, ...]], *weights: Any) -> tuple[Tensor, ...]:
+def prepared(body: Callable[..., tuple[Tensor, ...]], *weights: Tensor) -> tuple[Tensor, ...]:
     """What `body` makes of the weights: worked out when they are another tensor, other memory or written to since, and else kept.
 
     Kept are plain values without gradient. Where a weight takes part in gradients, while tracing, or inside a function transform,
     `body` is simply called.
     """
-    if is_traced() or (torch.is_grad_enabled() and any(takes_gradient(x) for x in weights)):
+    if is_traced() or (torch.is_grad_enabled() and True in [x.requires_grad for x in weights]):
         return body(*weights)
-    keeper = getattr(body, "__self__", body)
+    keeper, name = (body, "") if isinstance(body, nn.Module) else (body.__self__, body.__name__)  # type: ignore[attr-defined]
     kept: Kept = keeper.__dict__.get(PLACE) or keeper.__dict__.setdefault(PLACE, Kept())
-    name: str = getattr(body, "__name__", "")
     record = kept.records.get(name)
     if record is not None and still_holds(record, weights):
         values: tuple[Tensor, ...] = record[-1]
@@ -47,30 +47,27 @@ def is_traced() -> bool:
     return torch.compiler.is_compiling() or torch._C._is_tracing()  # pyright: ignore[reportPrivateUsage]
 
 
-def takes_gradient(x: Any) -> bool:
-    return isinstance(x, Tensor) and x.requires_grad
-
-
-def marks(tensors: Sequence[Any]) -> list[Any]:
+def marks(tensors: Sequence[Tensor]) -> list[Any]:
     """What tells whether tensors have changed: the count of writes, the memory (the device where there is none), the kind of number."""
-    return [(x._version, x.data_ptr() or x.device, x.dtype) if isinstance(x, Tensor) else x for x in tensors]
+    return [(x._version, x.data_ptr() or x.device, x.dtype) for x in tensors]
 
 
-def mixed_precision(weights: Sequence[Any]) -> Any:
-    """The dtype that automatic mixed precision takes where the weights are, None where it is off."""
-    device = next((x.device.type for x in weights if isinstance(x, Tensor)), "cpu")
+def mixed_precision(device: str) -> Any:
+    """The dtype that automatic mixed precision takes on a kind of device, None where it is off."""
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
 
 
-def still_holds(record: tuple[Any, ...], weights: Sequence[Any]) -> bool:
+def still_holds(record: tuple[Any, ...], weights: Sequence[Tensor]) -> bool:
     """Whether these are the same tensors as then, and neither they nor what was made of them has been written to."""
-    known, seen, made, mixed, _, values = record
-    if len(known) != len(weights) or any(a is not b for a, b in zip(known, weights, strict=True)):
+    known, seen, made, device, mixed, _, values = record
+    if len(known) != len(weights) or not all(map(operator.is_, known, weights)):
         return False
-    return marks(weights) == seen and marks(values) == made and bool(mixed_precision(weights) == mixed)
+    if marks(weights) != seen or [x._version for x in values] != made:
+        return False
+    return bool(mixed_precision(device) == mixed)
 
 
-def prepare(kept: Kept, name: str, body: Callable[..., tuple[Tensor, ...]], weights: Sequence[Any]) -> tuple[Tensor, ...]:
+def prepare(kept: Kept, name: str, body: Callable[..., tuple[Tensor, ...]], weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Work out the values, and keep them with what the weights are now, where all have memory whose writes PyTorch counts.
 
     The record holds on to the weights' memory, so that no other weight can come to lie at the same address.
@@ -79,15 +76,13 @@ def prepare(kept: Kept, name: str, body: Callable[..., tuple[Tensor, ...]], weig
         values = tuple(body(*weights))
         kept.records.pop(name, None)
         if all(can_be_kept(x) for x in (*weights, *values)):
-            memory = [x.detach() if isinstance(x, Tensor) else x for x in weights]
-            kept.records[name] = (tuple(weights), marks(weights), marks(values), mixed_precision(weights), memory, values)
+            memory, made, device = [x.detach() for x in weights], [x._version for x in values], weights[0].device.type
+            kept.records[name] = (tuple(weights), marks(weights), made, device, mixed_precision(device), memory, values)
     return values
 
 
-def can_be_kept(x: Any) -> bool:
+def can_be_kept(x: Tensor) -> bool:
     """Whether a tensor is a plain one whose memory and writes can be told; inference tensors, and those of transforms, are not."""
-    if not isinstance(x, Tensor):
-        return True
     if type(x) not in (Tensor, nn.Parameter, nn.Buffer) or x.is_inference():
         return False
     try:

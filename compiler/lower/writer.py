@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -33,6 +33,7 @@ class Writer(ABC):
         self.symbols: dict[str, Callable[[], Any]] = {}
         self.typist: Any = None
         self.host: Any = None
+        self.pieces: Mapping[Node, tuple[tuple[int, ...], int]] = {}
         self._values: dict[Node, Value | tuple[Value, ...]] = {}
         self._memo: dict[Any, Any] = {}
         self._origin: dict[fx.Node, tuple[Any, tuple[tuple[str, ...], ...]]] = {}
@@ -107,6 +108,9 @@ class Writer(ABC):
     def get_attr(self, path: str) -> Any:
         """An attribute of the module, read once."""
         return self.once(("attr", path), lambda: self._new(self.graph.get_attr(path), False))
+
+    def piece(self, node: Node) -> tuple[tuple[int, ...], int] | None:
+        return self.pieces.get(node)
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
         if key not in self._memo:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ...dsl.diagnostics import Diagnostic, Fault
 from ...dsl.source import Span
 from ..graph import Node
@@ -80,13 +82,75 @@ def gather(make: Maker, x: Node, axis: Axis, index: Node, span: Span) -> Node:
 # ---------------------------------------------------------------- lowering
 
 
+_VIEWS = frozenset({"pick", "cut", "rename", "split", "merge", "expand", "item"})
+
+
+def apart(nodes: Iterable[Node], results: Iterable[Node] = ()) -> dict[Node, tuple[tuple[int, ...], int]]:
+    """The picks and cuts that together take a whole axis apart, in known pieces: the sizes of all pieces, and which one each node is.
+
+    The sizes of picks are none. One call gives all pieces, and its gradient is one call as well. Left out are pieces that a caller may
+    get as `results`: PyTorch refuses to write to one of several views.
+    """
+    shown: set[Node] = set()
+    stack = list(results)
+    while stack:
+        node = stack.pop()
+        if node not in shown and node.op in _VIEWS:
+            shown.add(node)
+            stack.extend(node.inputs)
+    families: dict[tuple[Node, str, str], dict[int, tuple[int, list[Node]]]] = {}
+    for node in nodes:
+        if node.op in ("pick", "cut") and node not in shown:
+            start = (node["index"] if node.op == "pick" else node["start"]).integer()
+            size = 1 if node.op == "pick" else node.tensor.size(node["axis"]).integer()
+            if start is not None and size is not None and start >= 0:
+                pieces = families.setdefault((node.inputs[0], node["axis"], node.op), {})
+                pieces.setdefault(start, (size, []))[1].append(node)
+    found: dict[Node, tuple[tuple[int, ...], int]] = {}
+    for (source, axis, op), pieces in families.items():
+        order = sorted(pieces)
+        sizes = tuple(pieces[start][0] for start in order)
+        whole = source.tensor.size(axis).integer()
+        if len(order) < 2 or whole != sum(sizes) or order != [sum(sizes[:i]) for i in range(len(sizes))]:
+            continue
+        for i, start in enumerate(order):
+            found.update(
+                dict.fromkeys([node for node in pieces[start][1] if _has_size(node, sizes[i])], (() if op == "pick" else sizes, i))
+            )
+    return found
+
+
+def _has_size(node: Node, size: int) -> bool:
+    return node.op == "pick" or node.tensor.size(node["axis"]).integer() == size
+
+
+def _piece(e: Emitter, node: Node) -> Value | None:
+    """A pick or cut as one piece of many, where all of the axis is taken apart."""
+    place = e.piece(node)
+    if place is None:
+        return None
+    value, (sizes, index) = e.value(node.inputs[0]), place
+    at = value.axes.index(node["axis"])
+    if sizes:
+        parts = e.once(("apart", value.fx, at, sizes), lambda: e.call("torch.split_with_sizes", value.fx, list(sizes), at))
+        return Value(e.call("operator.getitem", parts, index), value.axes)
+    parts = e.once(("apart", value.fx, at), lambda: e.call("torch.unbind", value.fx, at))
+    return Value(e.call("operator.getitem", parts, index), (*value.axes[:at], *value.axes[at + 1 :]))
+
+
 def _lower_pick(e: Emitter, node: Node) -> Value:
+    piece = _piece(e, node)
+    if piece is not None:
+        return piece
     value = e.value(node.inputs[0])
     at = value.axes.index(node["axis"])
     return Value(e.call("torch.select", value.fx, at, e.size(node["index"])), (*value.axes[:at], *value.axes[at + 1 :]))
 
 
 def _lower_cut(e: Emitter, node: Node) -> Value:
+    piece = _piece(e, node)
+    if piece is not None:
+        return piece
     value = e.value(node.inputs[0])
     at = value.axes.index(node["axis"])
     length = e.size(node.tensor.size(node["axis"]))

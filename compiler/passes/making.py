@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..graph import Builder, Node
@@ -30,6 +31,10 @@ class Make:
         inputs = tuple(self._known[source] for source in self.at.inputs)
         return self.builder.adopt(self.at) if inputs == self.at.inputs else self.again(self.at, inputs)
 
+    def settled(self, old: Node) -> Node:
+        """The same for a node anywhere in the graph, which no rule has changed or will change."""
+        return self._known.get(old, old)
+
     def node(self, op: str, inputs: Sequence[Node], type: TensorType | TupleType, **attrs: Any) -> Node:
         return self.builder.make(op, tuple(inputs), type, attrs, self.at.span, self.at.scope, self.at.name)
 
@@ -44,6 +49,10 @@ class Make:
     def param(self, like: Node, **attrs: Any) -> Node:
         """What stands for a node inside a body; `attrs` say which body and which place."""
         return self.builder.make("param", (), like.type, attrs, like.span, like.scope, like.name)
+
+    def called(self, name: str) -> Make:
+        """Makes nodes in the same place under another name."""
+        return Make(self.builder, replace(self.at, name=name), self._names, self._known)
 
     def fresh(self, like: str) -> str:
         """A name of an axis that the graph does not have."""
@@ -148,10 +157,34 @@ class Make:
         kinds: list[DType] = [node.dtype for node in nodes]
         return self.node("concat", nodes, TensorType(axes, promote(*kinds)), axis=axis)
 
+    def stack(self, nodes: Sequence[Node], axis: str) -> Node:
+        """Tensors with all the same axes, side by side along a new axis."""
+        kinds: list[DType] = [node.dtype for node in nodes]
+        type = TensorType((*union(nodes), Axis(axis, Size.of(len(nodes)))), promote(*kinds))
+        return self.node("stack", nodes, type, axis=axis, inner=False)
+
     def full(self, value: int | float | bool, axes: Sequence[Axis]) -> Node:
         """A number at every place: int, bool, or wide for a float."""
         number = self.scalar(value)
         return self.node("full", (number,), TensorType(tuple(axes), number.dtype)) if axes else number
+
+    def merge(self, x: Node, names: Sequence[str], into: str) -> Node:
+        """The axes `names` as one axis, the left one outer; of one it is the new name, of none an axis of size 1."""
+        if len(names) == 1:
+            return self.rename(x, {names[0]: into})
+        size = TensorType(tuple(Axis(name, x.tensor.size(name)) for name in names)).elements()
+        if not names:
+            return self.expand(x, [Axis(into, size)])
+        return self.node("merge", (x,), x.tensor.without(names).plus([Axis(into, size)]), parts=(tuple(names),), axes=(into,))
+
+    def split(self, x: Node, axis: str, parts: Sequence[Axis]) -> Node:
+        """The inverse: `axis` taken apart, the left part outer."""
+        if len(parts) == 1:
+            return self.rename(x, {axis: parts[0].name})
+        if not parts:
+            return self.pick(x, axis, 0)
+        axes = tuple(new for old in x.axes for new in (parts if old.name == axis else (old,)))
+        return self.node("split", (x,), TensorType(axes, x.dtype), axis=axis, parts=tuple(part.name for part in parts))
 
     # ------------------------------------------------ sums and products
 

@@ -14,6 +14,7 @@ from .inference import InferenceFolding
 from .inference_evaluation import Evaluation
 from .plan import Plan
 from .recognise import RecogniseAttention
+from .siblings import Siblings
 from .tidy import Tidy, Views
 
 LEVELS = (0, 1, 2)
@@ -62,6 +63,7 @@ def _all() -> tuple[Pass, ...]:
         DeadSlices(),
         RecogniseAttention(),
         Plan(),
+        Siblings(),
     )
 
 
