@@ -122,17 +122,6 @@ class Make:
         more = tuple(axis for axis in axes if not x.tensor.has(axis.name))
         return self.node("expand", (x,), x.tensor.plus(more), axes=tuple(axis.name for axis in more)) if more else x
 
-    def merge(self, x: Node, parts: Sequence[str], into: str) -> Node:
-        """Axes as one product axis at the end, the first part outermost."""
-        size = TensorType(tuple(Axis(part, x.tensor.size(part)) for part in parts)).elements()
-        type = x.tensor.without(parts).plus((Axis(into, size),))
-        return self.node("merge", (x,), type, parts=(tuple(parts),), axes=(into,))
-
-    def split(self, x: Node, axis: str, parts: Sequence[Axis]) -> Node:
-        """An axis as the product of parts, the first outermost."""
-        axes = [new for old in x.axes for new in (parts if old.name == axis else (old,))]
-        return self.node("split", (x,), TensorType(tuple(axes), x.dtype), axis=axis, parts=tuple(part.name for part in parts))
-
     def cut(self, x: Node, axis: str, start: Size | int, size: Size | int) -> Node:
         """The part of `axis` that begins at `start` and has this size."""
         count = size if isinstance(size, Size) else Size.of(size)
