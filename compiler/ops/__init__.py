@@ -14,6 +14,7 @@ FAMILIES = (
     "convolution",
     "cumulative",
     "indexing",
+    "moments",
     "norms",
     "pointwise",
     "pooling",

@@ -14,6 +14,7 @@ from .inference import InferenceFolding
 from .inference_evaluation import Evaluation
 from .plan import Plan
 from .recognise import RecogniseAttention
+from .share import Share
 from .siblings import Siblings
 from .tidy import Tidy, Views
 
@@ -64,6 +65,7 @@ def _all() -> tuple[Pass, ...]:
         RecogniseAttention(),
         Plan(),
         Siblings(),
+        Share(),
     )
 
 

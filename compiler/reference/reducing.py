@@ -72,6 +72,10 @@ def _reduction(run: Run, node: Node, inputs: list[Named]) -> Named:
 
 @rule("var", "std")
 def _spread(run: Run, node: Node, inputs: list[Named]) -> Named:
+    return _spread_of(node.op, node, inputs[0])
+
+
+def _spread_of(kind: str, node: Node, value: Named) -> Named:
     def variance(x: Tensor) -> Tensor:
         mean = (x.sum(-1) / x.shape[-1]).unsqueeze(-1)
         return ((x - mean) ** 2).sum(-1) / (x.shape[-1] - int(node["unbiased"]))
@@ -79,7 +83,12 @@ def _spread(run: Run, node: Node, inputs: list[Named]) -> Named:
     def deviation(x: Tensor) -> Tensor:
         return root(variance(x))
 
-    return reduced(variance if node.op == "var" else deviation, inputs[0].cast("wide"), node["axes"])
+    return reduced(variance if kind == "var" else deviation, value.cast("wide"), node["axes"])
+
+
+@rule("moments")
+def _moments(run: Run, node: Node, inputs: list[Named]) -> Value:
+    return _spread_of(node["spread"], node, inputs[0]), reduced(REDUCTIONS["mean"], inputs[0].cast("wide"), node["axes"])
 
 
 @rule("norm")

@@ -15,7 +15,7 @@ from attn.compiler.sizes import Size
 from attn.compiler.sizes.limits import MAX_DEPTH
 from attn.compiler.sizes.serial import from_plain, to_plain
 from attn.compiler.view import from_json, render_svg, to_json
-from attn.compiler.view.schema import MAX_CHARACTERS
+from attn.compiler.view.schema import MAX_CHARACTERS, MAX_NODES
 from attn.dsl.diagnostics import AttnError
 from attn.dsl.source import Source, Span
 
@@ -176,7 +176,7 @@ def test_a_wrong_field_is_named(path: str, value: Any, why: str) -> None:
 def test_sizes_of_files_and_graphs_are_limited() -> None:
     assert "characters" in refusal(" " * (MAX_CHARACTERS + 1))
     node = json.loads(to_json(graphs.se()))["nodes"][0]
-    assert "40000" in refusal(changed("nodes", [node] * 40_001, graphs.se()))
+    assert str(MAX_NODES) in refusal(changed("nodes", [node] * (MAX_NODES + 1), graphs.se()))
     assert "deep" in refusal(changed("nodes/0/type/axes", [["N", deep_size(40)]]))
 
 
