@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ...dsl.diagnostics import AttnError, Diagnostic
 from ...dsl.source import NOWHERE
 from ..graph import Graph
 from ..passes.base import Mode
 from ..passes.choosing import chosen_optimiser
+from ..passes.dead_slices import DeadSlices
+from ..passes.pipeline import Optimised
+from ..passes.slices.facts import NO_FACTS
 from ..program import BlockProgram
+from .checkpoint import Names, fitting, load_weights
 from .lowering import lower
 from .module import AttnModule
+from .relying import Reliance, zero_slices
 
 
 def compile_program(
@@ -27,8 +34,12 @@ def compile_program(
     mode: Mode = "train",
     level: int = 2,
     verify: bool = False,
+    weights: Any = None,
+    names: Names | None = None,
+    ignore: Sequence[str] = (),
 ) -> AttnModule:
-    """Elaborate, optimise and lower; with `verify`, hold every pass against the reference first. Raises AttnError."""
+    """Elaborate, optimise and lower; with `verify`, hold every pass against the reference first. `weights` (a safetensors file or tensors,
+    `names` and `ignore` as for `load_weights`) are loaded; for inference, slices that they make zero are left out. Raises AttnError."""
     fixed = dict(bind)
     if isinstance(dtype, str):
         dtype = named_dtype(dtype)
@@ -42,7 +53,31 @@ def compile_program(
         from ..verify import require
 
         require(graph, level=level, mode=mode, dtype=dtype)
-    return lower(graph, dtype=dtype, device=device, variant=variant, program=program.unit.source.text, optimiser=optimiser)
+    make = partial(lower, graph, dtype=dtype, device=device, variant=variant, program=program.unit.source.text)
+    if weights is None:
+        return make(optimiser=optimiser)
+    return _filled(make, optimiser, fitting(lower(graph), weights, names, ignore), level, mode)
+
+
+def _filled(
+    make: Callable[..., AttnModule], optimiser: Callable[[Graph], Optimised], tensors: Mapping[str, Tensor], level: int, mode: Mode
+) -> AttnModule:
+    """A module with weights, and where slices of them are zero and weights stay as they are, one that leaves these out."""
+    module = make(optimiser=optimiser)
+    load_weights(module, tensors)
+    facts = zero_slices(module.attn_graph.weights, tensors) if mode == "infer" else NO_FACTS
+    told = chosen_optimiser(level, mode, facts=facts)
+    if not facts.zeros or _removed(told(module.attn_graph)) == _removed(module.optimised):
+        return module
+    module = make(optimiser=told)
+    load_weights(module, tensors)
+    module.rely_on(Reliance(facts, optimiser))
+    return module
+
+
+def _removed(optimised: Optimised) -> list[str]:
+    """What the passes say they did about slices."""
+    return [change.text for step in optimised.steps if isinstance(step.done, DeadSlices) for change in step.changes]
 
 
 def named_dtype(name: str) -> torch.dtype:

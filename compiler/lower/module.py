@@ -21,6 +21,7 @@ from .failures import PointingCall
 from .init import assign, fill
 from .names import identifiers
 from .printer import forward_source
+from .relying import Reliance, relying
 from .runtime_prepared import forget
 from .weights import recut, stored
 
@@ -56,6 +57,7 @@ class AttnModule(fx.GraphModule):
         self.program = program
         self.optimiser = optimiser
         self.optimised = optimiser(graph)
+        self.relied: Reliance | None = None
         self.variant = variant
         self._variants: dict[frozenset[str], AttnModule] = {}
 
@@ -115,6 +117,8 @@ class AttnModule(fx.GraphModule):
         Needed only after a write that PyTorch does not count, which is one through `weight.data` or `weight.detach().numpy()`.
         """
         forget(self)
+        if self.relied is not None:
+            self.relied.forget()
 
     # ------------------------------------------------ optional inputs
 
@@ -127,30 +131,54 @@ class AttnModule(fx.GraphModule):
         if graph is not None and optional:
             cls = type(self)
             cls.forward = _choosing(cls.forward, graph.inputs)
+        if self.__dict__.get("relied") is not None:
+            cast(Any, type(self)).forward = relying(type(self).forward)
         return made
+
+    def rely_on(self, relied: Reliance) -> None:
+        """Check facts about weights, which this module was compiled with, before every run."""
+        self.relied = relied
+        self.without_facts()  # made now, because it cannot be while the module is traced
+        self.recompile()
+
+    def without_facts(self) -> AttnModule:
+        """The module that relies on nothing; it shares every weight with this one."""
+        assert self.relied is not None
+        if self.relied.fallback is None:
+            self.relied.fallback = self._sharing(self.attn_graph, self.relied.optimiser)
+            self.relied.fallback.variant = self.variant
+        self.relied.fallback.training = self.training
+        return self.relied.fallback
+
+    def _sharing(self, graph: Graph, optimiser: Callable[[Graph], Optimised], relied: Reliance | None = None) -> AttnModule:
+        """A module of another graph with the weights of this one."""
+        from .lowering import write
+        from .prepared import prepares
+
+        other = AttnModule(graph, program=self.program, optimiser=optimiser)
+        other.relied = relied
+        self._check_weights(other.attn_graph)
+        for name in ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"):
+            other.__dict__[name] = self.__dict__[name]
+        taken = [*self._modules, *self._parameters, *self._buffers]
+        other.install(write(other.optimised.graph, taken, prepare=prepares(other.optimised)))
+        other.train(self.training)
+        return other
 
     def variant_for(self, present: frozenset[str]) -> AttnModule:
         """The module for another set of present optional inputs; it shares every weight with this one."""
         if present not in self._variants:
             if self.variant is None:
                 raise self._no_variant(present)
-            from .lowering import write
-            from .prepared import prepares
-
-            other = AttnModule(self.variant(present), program=self.program, optimiser=self.optimiser)
-            self._check_weights(other.attn_graph, present)
-            for name in ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"):
-                other.__dict__[name] = self.__dict__[name]
-            taken = [*self._modules, *self._parameters, *self._buffers]
-            other.install(write(other.optimised.graph, taken, prepare=prepares(other.optimised)))
-            other.train(self.training)
-            self._variants[present] = other
+            relied = None if self.relied is None else self.relied.fresh()
+            self._variants[present] = self._sharing(self.variant(present), self.optimiser, relied)
         found = self._variants[present]
         found.training = self.training
         return found
 
-    def _check_weights(self, graph: Graph, present: frozenset[str]) -> None:
+    def _check_weights(self, graph: Graph) -> None:
         """A variant may use no weight that this module lacks."""
+        present = present_inputs(graph.inputs)
         have = {weight.path for weight in self.attn_graph.weights}
         missing = next((weight for weight in graph.weights if weight.path not in have), None)
         if missing is not None:
@@ -170,7 +198,7 @@ class AttnModule(fx.GraphModule):
     # ------------------------------------------------ copies
 
     def __deepcopy__(self, memo: dict[int, Any]) -> AttnModule:
-        shared = ("attn_graph", "program", "variant", "optimiser", "optimised", "_variants", "_graph")
+        shared = ("attn_graph", "program", "variant", "optimiser", "optimised", "relied", "_variants", "_graph")
         own = {key: value for key, value in self.__dict__.items() if key not in shared}
         new = self._bare()
         memo[id(self)] = new
@@ -180,7 +208,7 @@ class AttnModule(fx.GraphModule):
 
     def __copy__(self) -> AttnModule:
         new = self._bare()
-        own = {key: value for key, value in self.__dict__.items() if key not in ("_graph", "_variants")}
+        own = {key: value for key, value in self.__dict__.items() if key not in ("_graph", "_variants", "relied")}
         new.__dict__.update({key: value.copy() if isinstance(value, dict) else value for key, value in own.items()})
         new.graph = copy.deepcopy(self.graph)
         return new
@@ -189,6 +217,7 @@ class AttnModule(fx.GraphModule):
         """Another module of the same program, without its weights and its forward."""
         new = AttnModule(self.attn_graph, self.variant, self.program)
         new.optimiser, new.optimised = self.optimiser, self.optimised
+        new.relied = None if self.relied is None else self.relied.fresh()
         return new
 
     def __reduce__(self) -> Any:

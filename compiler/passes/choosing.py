@@ -10,18 +10,23 @@ from ...dsl.diagnostics import AttnError, Diagnostic
 from ...dsl.source import NOWHERE
 from ..graph import Graph
 from .base import Mode
+from .dead_slices import DeadSlices
 from .pipeline import LEVELS, MODES, Optimised, optimise, passes
+from .slices.facts import NO_FACTS, WeightFacts
 
 
-def chosen_optimiser(level: int, mode: Mode, stop_after: str | None = None) -> Callable[[Graph], Optimised]:
-    """The optimiser of a level and mode, up to a pass. Raises AttnError (E0503) where there is none."""
+def chosen_optimiser(level: int, mode: Mode, stop_after: str | None = None, facts: WeightFacts = NO_FACTS) -> Callable[[Graph], Optimised]:
+    """The optimiser of a level and mode, up to a pass, told `facts` about the weights. Raises AttnError (E0503) where there is none."""
     for name, value, known in (("level", level, LEVELS), ("mode", mode, MODES)):
         if value not in known:
             help = f"{name} is one of {', '.join(map(repr, known))}"
             raise AttnError([Diagnostic("E0503", f"`{name}={value!r}` is not known", NOWHERE, help=help)])
     if stop_after is not None:
         _check_pass(stop_after, level, mode)
-    return partial(optimise, level=level, mode=mode, stop_after=stop_after)
+    if not facts.zeros:
+        return partial(optimise, level=level, mode=mode, stop_after=stop_after)
+    told = tuple(DeadSlices(facts) if isinstance(one, DeadSlices) else one for one in passes(level, mode))
+    return partial(optimise, level=level, mode=mode, pipeline=told, stop_after=stop_after)
 
 
 def _check_pass(name: str, level: int, mode: Mode) -> None:

@@ -36,6 +36,9 @@ def compile(
     mode: Mode = "train",
     level: int = 2,
     verify: bool = False,
+    weights: Any = None,
+    names: Any = None,
+    ignore: Sequence[str] = (),
     **sizes: Any,
 ) -> AttnModule:
     """A PyTorch module from a program.
@@ -46,6 +49,9 @@ def compile(
     `level` is how much is optimised: 0 nothing, 1 what keeps every bit, 2 all. `mode="infer"` makes a module that always works as after
     `.eval()` and gives its weights no gradients, so that what depends on weights alone is worked out once.
 
+    `weights` (a safetensors file or tensors by name; `names` and `ignore` as for `load_weights`) are loaded. With `mode="infer"` slices
+    that they make zero are left out; where weights are changed later, the module notices and runs without that.
+
     `verify=True` first runs every pass against an independent interpreter, in values and gradients, on small inputs of many kinds.
 
     Raises AttnError with every mistake found, and one that names the pass (E0901) where verifying finds that the optimiser is wrong.
@@ -53,7 +59,19 @@ def compile(
     from .compiler.lower.compiling import compile_program
 
     program, fixed = load(source, block), {**(bind or {}), **sizes}
-    return compile_program(program, fixed, inputs, dtype=dtype, device=device, mode=mode, level=level, verify=verify)
+    return compile_program(
+        program,
+        fixed,
+        inputs,
+        dtype=dtype,
+        device=device,
+        mode=mode,
+        level=level,
+        verify=verify,
+        weights=weights,
+        names=names,
+        ignore=ignore,
+    )
 
 
 def explain(
