@@ -151,6 +151,10 @@ block t(q: [*, h, N, d], k: [*, M, d], v: [*, M, e]) -> [*, h, N, e] {
                                      "    y = rename(v, N' -> N, L -> M)\n"
                                      "    return dot(softmax(dot(q, k, over=d) / sqrt(d), M), y, over=M)\n}\n",
     "rows that are masked": head("a = softmax(dot(q, k, over=d), M)", "return dot(where(live, a, 0), v, over=M)", more="live: bool [*, N]"),
+    "a dynamic size and a root": "block t(q: [*, N, d], k: [*, M, d], v: [*, M, e]) -> [*, N, e] {\n"
+                                 "    return dot(softmax(dot(q, k, over=d) / sqrt(d), M), v, over=M)\n}\n",
+    "dynamic sizes": "block t(q: [*, N, d], k: [*, M, d], v: [*, M, e]) -> [*, N, e] {\n"
+                     "    return dot(softmax(dot(q / sqrt(2 * d), k, over=d) * 3 / M, M), v, over=M)\n}\n",
     "a dynamic size": """block t(q: [*, N, d], k: [*, M, d], v: [*, M, e]) -> [*, N, e] {
     return dot(softmax(dot(q, k, over=d) * d ** -0.5, M), v, over=M)
 }

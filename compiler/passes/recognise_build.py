@@ -47,8 +47,9 @@ def attend(make: Make, scores: Scores, weights: Weights, v: Node) -> Node:
     _check(scores, weights)
     sides = [_side(make, term) for term in scores.terms]
     shared = _shared(sides)
-    sides = [replace(side, q=times(make, side.q, side.without(shared))) for side in sides]
-    scale = _scale(make, shared, _features(sides))
+    late = [factor for factor in shared if _may_be_none(factor)] if len(shared) > 1 or not _is_usual(shared, _features(sides)) else []
+    sides = [replace(side, q=times(make, side.q, [*late, *side.without(shared)])) for side in sides]
+    scale = _scale(make, [factor for factor in shared if factor not in late], _features(sides))
     masks = _where(make, [*weights.masks, *scores.masks])
     extras = {"scale": scale, "bias": _bias(make, scores), "where": masks, "sink_logit": _sink(make, weights)}
     given = {name: node for name, node in extras.items() if node is not None}
@@ -164,21 +165,35 @@ def _features(sides: Sequence[Side]) -> Size:
     return total
 
 
+def _may_be_none(factor: Factor) -> bool:
+    """Whether a size is divided by that may be 0 when the module runs: numbers refuse that, tensors do not."""
+    return factor.inverted and is_number(factor.node) and factor.node.op != "scalar"
+
+
 def _scale(make: Make, factors: Sequence[Factor], features: Size) -> Node | None:
     """None for the usual one, one over the root of the number of features."""
     if all(factor.node.op == "scalar" for factor in factors):
         value, known = number(tuple(factors)), features.integer()
         usual = known is not None and isclose(value, float(known) ** -0.5 if known else 1.0, rel_tol=1e-14)
         return None if usual else make.scalar(value)
-    if len(factors) == 1 and _is_usual(factors[0], features):
-        return None
+    if _is_usual(factors, features):
+        return _over(make, factors[0].piece.made(make)) if factors[0].inverted else None
     numbers = [factor for factor in factors if is_number(factor.node)]
     tensors = [factor for factor in factors if not is_number(factor.node)]
     first, *rest = sorted([*numbers, *tensors], key=lambda factor: factor.inverted)
     return times(make, make.scalar(1.0) if first.inverted else first.piece.made(make), [first, *rest] if first.inverted else rest)
 
 
-def _is_usual(factor: Factor, features: Size) -> bool:
+def _over(make: Make, root: Node) -> Node:
+    """One over the root of a size, which is 1 at least where there is anything to scale."""
+    return make.arithmetic("div", make.scalar(1.0), make.node("maximum", (root, make.scalar(1.0)), root.tensor.cast("wide")))
+
+
+def _is_usual(factors: Sequence[Factor], features: Size) -> bool:
+    """Whether this is one over the root of the number of features, a size that only the caller knows."""
+    if len(factors) != 1:
+        return False
+    (factor,) = factors
     node = factor.node
     if node.op == "sqrt":
         return factor.inverted and _is_size(node.inputs[0], features)
