@@ -36,11 +36,11 @@ class Linear:
 
 
 def always_some(masks: Sequence[Piece], keys: Sequence[str], sizes: Mapping[str, Size]) -> bool:
-    """Whether all masks hold together at some key of every row."""
+    """Whether all masks hold together at some key of every row. `sizes`: of the axes that some mask has."""
     rows = [name for mask in masks for name in mask.names.values() if name not in keys]
     choices: list[list[str | None]] = []
     for key in keys:
-        twins = [row for row in dict.fromkeys(rows) if equal(sizes[row], sizes[key])]
+        twins = [row for row in dict.fromkeys(rows) if key in sizes and equal(sizes[row], sizes[key])]
         choices.append([*twins, None])
     for chosen in product(*choices):
         places = dict(zip(keys, chosen, strict=True))
