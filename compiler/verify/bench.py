@@ -91,10 +91,11 @@ class Bench:
         trained = [weight.path for weight in graph.weights if self._trains(weight)]
         for path in trained:
             weights[path].requires_grad_()
-        result = tried(lambda: run(graph, inputs, weights, self.training, rounding.watch, touch, self._draw))
-        if isinstance(result, Exception):
-            return Told(None, result)
-        return Told(reference_answer(result, {**_tracked(inputs), **{path: weights[path] for path in trained}}), None, rounding)
+        leaves = {**_tracked(inputs), **{path: weights[path] for path in trained}}
+        found = tried(
+            lambda: reference_answer(run(graph, inputs, weights, self.training, rounding.watch, touch, self._draw), leaves),
+        )
+        return Told(None, found) if isinstance(found, Exception) else Told(found, None, rounding)
 
     def _draw(self, node: Node, shape: tuple[int, ...]) -> Tensor:
         """The random numbers of a node follow from its number, which passes keep, so that both graphs get the same."""
@@ -132,12 +133,14 @@ class Bench:
         made.train(self.training)
         inputs = self._leaves(dtype)
         torch.manual_seed(self.setting.seed)  # pyright: ignore[reportUnknownMemberType]
-        result = tried(lambda: made(**inputs))
-        if isinstance(result, Exception):
-            return Told(None, result)
         own = dict(made.named_parameters())
         trained = {weight.path: own[weight.path] for weight in made.attn_graph.weights if self._trains(weight)}
-        return Told(module_answer(made, outputs(made.attn_graph, result), {**_tracked(inputs), **trained}))
+
+        def answer() -> Answer:
+            return module_answer(made, outputs(made.attn_graph, made(**inputs)), {**_tracked(inputs), **trained})
+
+        found = tried(answer)
+        return Told(None, found) if isinstance(found, Exception) else Told(found)
 
 
 def tried(action: Callable[[], Any]) -> Any:

@@ -26,10 +26,13 @@ class Rounding:
 
     length: float = 0.0
     largest: float = 1.0
+    empty: bool = False
+    """Whether some value has no numbers."""
 
     def watch(self, node: Node, value: Named) -> None:
         sizes: dict[str, int] = dict(value.sizes)
         kept = prod(sizes.values())
+        self.empty = self.empty or kept == 0
         self.length += sqrt(max(prod(_all_sizes(node, sizes).values()) // max(kept, 1), 1))
         if value.data.is_floating_point() or value.data.is_complex():
             finite = value.data.detach().abs()

@@ -116,7 +116,7 @@ class _Trial:
         for one in tried:
             bench = Bench(self.workshop, one)
             told = bench.reference(graph)
-            if one.is_empty and bench.module(graph, WIDE).answer is None:
+            if (one.is_empty or told.rounding.empty) and bench.module(graph, WIDE).answer is None:
                 continue  # not every kernel of PyTorch takes what is empty
             if told.answer is not None:
                 self.notes += [DRAWN] if bench.draws(graph) and DRAWN not in self.notes else []
