@@ -14,6 +14,7 @@ FAMILIES = (
     "convolution",
     "cumulative",
     "indexing",
+    "lay",
     "moments",
     "norms",
     "pointwise",

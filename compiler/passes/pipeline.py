@@ -12,6 +12,7 @@ from .base import Change, Mode, Pass
 from .dead_slices import DeadSlices
 from .inference import InferenceFolding
 from .inference_evaluation import Evaluation
+from .layout import AssignLayout
 from .plan import Plan
 from .recognise import RecogniseAttention
 from .share import Share
@@ -64,6 +65,7 @@ def _all() -> tuple[Pass, ...]:
         DeadSlices(),
         RecogniseAttention(),
         Plan(),
+        AssignLayout(),
         Siblings(),
         Share(),
     )
