@@ -17,6 +17,7 @@ from .plan_groups import grouped
 from .plan_prepared import Prepared
 from .plan_region import Scratch, best_region
 from .plan_repeats import repeats
+from .plan_shared import shared
 from .plan_terms import VIEWS, readable
 from .plan_way import Way, copied
 from .plan_words import repeated, told
@@ -66,8 +67,12 @@ class _Planning:
         self.scratch = Scratch(self.nodes, self.prepared)
         self.looped = Scratch(self.nodes, Prepared(graph, "train"))
         self.done: set[Node] = set()
-        readers = {source: node for node in self.nodes for source in node.inputs}
-        self.around = Around(readers, self._single, mode == "train")
+        self.readers: dict[Node, list[Node]] = {}
+        for node in self.nodes:
+            for source in node.inputs:
+                self.readers.setdefault(source, []).append(node)
+        last = {source: found[-1] for source, found in self.readers.items()}
+        self.around = Around(last, self._single, mode == "train")
 
     def ways(self) -> Mapping[Node, Way]:
         """The other way for every root where there is a better one, in the order of the text."""
@@ -77,6 +82,10 @@ class _Planning:
             if way is not None:
                 found[way.root] = way
                 self.done.update(way.inside)
+        for node in self.nodes:
+            together = self._shared(node) if self.counts[node] > 1 else []
+            found.update({way.root: way for way in together})
+            self.done.update(inner for way in together for inner in way.inside)
         for node in reversed(self.nodes):
             if node in self.done or not readable(node):
                 continue
@@ -92,6 +101,13 @@ class _Planning:
 
     def _single(self, node: Node) -> bool:
         return self.counts[node] == 1
+
+    def _shared(self, product: Node) -> list[Way]:
+        """Other ways for what reads a product, where that is all products and sums, and none has another way already."""
+        if self.counts[product] != len(self.readers.get(product, ())) or product in self.done:
+            return []
+        ways = shared(product, self.readers, self._single, self.scratch_of(product))
+        return [] if any(inner in self.done for way in ways for inner in way.inside) else ways
 
     def _region(self, root: Node) -> Way | None:
         plan = best_region(root, self._single, self.scratch_of(root))

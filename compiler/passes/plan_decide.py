@@ -19,6 +19,8 @@ LEADING = 8
 """The same for the axes that `*` stands for."""
 WORTH = 0.97
 """A way is another way where it costs less than this part of what is written."""
+WORTH_A_CHOICE = 0.9
+"""The same where it takes a comparison in each run, and both ways in the module."""
 ALWAYS = 16
 """A way that wins where every axis has so many positions is taken without a comparison: below, both are fast."""
 NEAR = 4
@@ -76,15 +78,17 @@ def decide(written: Work, planned: Work) -> Decision:
         return KEEP
     if not sizes or at_least(written.size, planned.size, effort=EFFORT) is True:
         return TAKE
-    return _compared(gap)
+    return _compared(gap, after <= WORTH_A_CHOICE * before)
 
 
-def _compared(gap: Size) -> Decision:
-    """The condition that says `gap >= 0`, as short as it can be."""
+def _compared(gap: Size, choosing: bool) -> Decision:
+    """The condition that says `gap >= 0`, as short as it can be; without `choosing` only what needs none is taken."""
     left, right = sides(gap)
     names = (left.free() | right.free()) - {"*"}
     if _above(right - left, ALWAYS):
         return TAKE
+    if not choosing:
+        return KEEP
     first = _first(right - left, *names) if len(names) == 1 else None
     if first is None:
         return Decision(True, left, right)

@@ -34,6 +34,10 @@ PROGRAMS = {
     "a normaliser along the queries": linear("dot(dot(q, k, over=d) / z, v, over=M)", ", z: [*, N]"),
     "a normaliser along the keys": linear("dot(dot(q, k / z, over=d), v, over=M)", ", z: [*, M]"),
     "a feature map": linear("dot(dot(exp(q), exp(k), over=d), v, over=M) / dot(exp(q), sum(exp(k), M), over=d)"),
+    "scores that are read and added up": Program(
+        "block t(q: [*, N, d], k: [*, M, d], v: [*, M, e]) -> [*, N, e] {\n    s = dot(exp(q), exp(k), over=d)\n"
+        "    return dot(s, v, over=M) / sum(s, M)\n}", {"d": 3, "e": 4}, NM[:2],
+    ),
     "written as products and a sum": linear("sum(dot(q, k, over=d) * v, M)"),
     "a mean": Program(LINEAR.format(body="mean(dot(q, k, over=d) * v, M)", more=""), {"d": 3, "e": 4}, NM[:2]),
     "keys that repeat": linear("dot(dot(q, expand(k, N), over=d), v, over=M)"),

@@ -42,7 +42,7 @@ PROGRAMS = {
     "a temperature": attended(", scale=t", ", t: [h=2]"),
     "a bias and a mask": attended(", bias=b, where=m", ", b: [h=2, d=3, d'=3], m: bool [d=3, d'=3]"),
     "a mask that lets nothing through": attended(", where=m and not m", ", m: bool [d=3, d'=3]"),
-    "a softcap": attended(", softcap=2.0"),
+    "a softcap": attended(", softcap=2.0", bias=False),
     "sigmoid": attended(", by=sigmoid, where=m", ", m: bool [d'=3]"),
     "relu2": attended(", by=relu2"),
     "no map after it": Program(UNMAPPED, {"D": 6}, N),
