@@ -94,7 +94,7 @@ def _sizes(graph: Graph) -> dict[str, Size]:
 
 
 def _shares(a: Tensor, b: Tensor) -> bool:
-    return a.untyped_storage()._cdata == b.untyped_storage()._cdata  # pyright: ignore[reportPrivateUsage]
+    return bool(a.untyped_storage()._cdata == b.untyped_storage()._cdata)  # pyright: ignore[reportPrivateUsage]
 
 
 def _axes(node: fx.Node) -> tuple[str, ...]:
