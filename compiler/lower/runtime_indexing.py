@@ -14,8 +14,11 @@ def from_end(index: Tensor, size: int) -> Tensor:
 def sample(x: Tensor, places: list[Tensor], mode: str, padding: str) -> Tensor:
     """Values of `x` [B, C, *axes] (1 to 3 axes) at float coordinates, one tensor [B, P] for each axis: [B, C, P].
 
-    Coordinates count positions. `mode` is bilinear or nearest, `padding` zeros or border. Half precision is float32 inside.
+    Coordinates count positions. `mode` is bilinear or nearest, `padding` zeros or border. Half precision is float32 inside. Of an axis
+    without positions all is zero.
     """
+    if 0 in x.shape[2:]:
+        return x.flatten(2).sum(-1, keepdim=True).expand(-1, -1, places[0].shape[1])
     working = torch.promote_types(x.dtype, torch.float32)
     flat = x.dim() == 3
     images = (x.unsqueeze(2) if flat else x).to(working)
