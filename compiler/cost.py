@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from .passes.base import Mode
 
 BYTES: dict[str, int] = {"float": 4, "wide": 4, "int": 8, "bool": 1, "complex": 8}
-FREE = frozenset(("input", "weight", "scalar", "size", "literal", "item", "param", "rename", "layer", "unknown"))
+FREE = frozenset(
+    ("input", "weight", "scalar", "size", "literal", "item", "param", "rename", "layer", "unknown", "expand", "split", "cut", "detach")
+)
 """Nodes that move nothing."""
 
 

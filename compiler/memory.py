@@ -22,7 +22,7 @@ NOMINAL = 1024
 """What an unbound size counts as where only numbers tell which moment is the largest; leading axes count as 1."""
 MOST_ARMS = 3
 """A peak is the maximum of at most this many formulas."""
-VIEWS = FREE | {"expand", "split", "merge", "cut", "pick", "detach"}
+VIEWS = FREE | {"merge", "pick"}
 
 Measure = Callable[[Size], Size]
 
