@@ -22,7 +22,23 @@ if TYPE_CHECKING:
 
 BYTES: dict[str, int] = {"float": 4, "wide": 4, "int": 8, "bool": 1, "complex": 8}
 FREE = frozenset(
-    ("input", "weight", "scalar", "size", "literal", "item", "param", "rename", "layer", "unknown", "expand", "split", "cut", "detach")
+    (
+        "input",
+        "weight",
+        "scalar",
+        "size",
+        "literal",
+        "item",
+        "param",
+        "rename",
+        "layer",
+        "unknown",
+        "expand",
+        "split",
+        "cut",
+        "pick",
+        "detach",
+    )
 )
 """Nodes that move nothing."""
 

@@ -22,7 +22,7 @@ NOMINAL = 1024
 """What an unbound size counts as where only numbers tell which moment is the largest; leading axes count as 1."""
 MOST_ARMS = 3
 """A peak is the maximum of at most this many formulas."""
-VIEWS = FREE | {"merge", "pick"}
+VIEWS = FREE | {"merge"}
 
 Measure = Callable[[Size], Size]
 
