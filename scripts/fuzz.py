@@ -120,7 +120,7 @@ def show(seeds: Sequence[int]) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("count", type=int, nargs="?", default=1000, help="how many programs")
-    parser.add_argument("--seed", type=int, default=1_000_000, help="the number of the first one")
+    parser.add_argument("--seed", type=int, default=0, help="the number of the first one")
     parser.add_argument("--jobs", type=int, default=2, help="how many processes")
     parser.add_argument("--into", type=Path, default=Path("build/fuzz"), help="the folder for notes and failures")
     parser.add_argument("--minutes", type=float, default=0, help="begin no further range after that time")

@@ -23,6 +23,18 @@ def reductions(d: Draft) -> None:
         d.let(d.rng.choice([" + ".join(made), f"{x.name} - {made[0]} * {made[1]}", f"({x.name} - {made[0]}) / (1 + square({made[1]}))"]))
 
 
+def moments(d: Draft) -> None:
+    """Mean and variance of one tensor in one line, along the same axes or nearly."""
+    x = d.pick(axes=1)
+    if x is None:
+        return
+    axes = " ".join(d.some(list(x.axes), 1, 2))
+    other = axes if d.chance(0.8) else " ".join(d.some(list(x.axes), 1, 2))
+    spread = d.rng.choice(["var({x}, {b})", "std({x}, {b})", "var({x}, {b}, unbiased=false)"])
+    forms = ["({x} - mean({x}, {a})) / (1 + " + spread + ")", "mean({x}, {a}) * " + spread, "mean({x}, {a}) + " + spread]
+    d.let(d.rng.choice(forms).format(x=x.name, a=axes, b=other))
+
+
 def twice(d: Draft) -> None:
     """A call written twice, letter by letter or with its operands exchanged."""
     before = len(d.lines)
@@ -78,4 +90,4 @@ def steps(d: Draft) -> None:
     d.let(text, d.rng.choice([1, 1, 2]))
 
 
-POLICIES = (reductions, reductions, twice, spelled_norm, unrolled, steps)
+POLICIES = (reductions, moments, moments, moments, twice, spelled_norm, unrolled, steps)
