@@ -9,6 +9,8 @@ from .settings import Setting
 
 LOWERING = "lowering"
 """The name of the row that holds the program as written, compiled without any pass, against the reference."""
+NARROWEST = 14
+"""The least width of the column of names, so that tables of different passes look alike."""
 PREPARED = "prepared weights"
 """What is blamed where a module is right when it is new, and wrong after other weights were loaded into it."""
 
@@ -95,6 +97,7 @@ def table(report: Report) -> str:
     lines: list[tuple[str, ...]] = [("pass", "changes", "compared", "worst error", "")]
     lines += [_line(row, report.finding) for row in report.rows]
     widths = [max(len(line[i]) for line in lines) for i in range(5)]
+    widths[0] = max(widths[0], NARROWEST)
     shown = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     shown += [f"note: {note}" for note in report.notes]
     if report.finding is not None:
