@@ -63,8 +63,8 @@ def slopes(values: Mapping[str, Tensor], leaves: Mapping[str, Tensor]) -> dict[s
     if not roots or not leaves:
         return {f"d {name}": torch.zeros_like(x) for name, x in leaves.items()}
     source = torch.Generator().manual_seed(9)
-    toward = [torch.randn(x.shape, generator=source, dtype=torch.float64) for x in roots.values()]
-    found = torch.autograd.grad(list(roots.values()), list(leaves.values()), toward, allow_unused=True)
+    drawn = {name: torch.randn(x.shape, generator=source, dtype=torch.float64) for name, x in values.items()}  # whichever want gradients
+    found = torch.autograd.grad(list(roots.values()), list(leaves.values()), [drawn[name] for name in roots], allow_unused=True)
     return {f"d {name}": torch.zeros_like(x) if slope is None else slope for (name, x), slope in zip(leaves.items(), found, strict=True)}
 
 
