@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..graph import Node
 from ..ops.facts import is_number, varies
 from ..sizes import Size
 from ..sizes.size import fraction
-from ..types import Axis
+from ..types import Axis, TensorType
 from .making import Make
 from .plan_order import Leaf, Tree
 from .plan_terms import Factor, Region, Term
@@ -31,10 +31,28 @@ def factors_of(make: Make, region: Region, term: Term) -> tuple[Factor, ...]:
         if name not in held:
             size = size * region.sizes[name]
     tensors = tuple(factor for factor in term.factors if not is_number(factor.node))
-    numbers = tuple(factor for factor in term.factors if is_number(factor.node))
+    numbers = tuple(factor for factor in term.factors if is_number(factor.node) and not factor.divides)
+    divisors = tuple(_divisor(make, factor) for factor in term.factors if is_number(factor.node) and factor.divides)
     known = size.constant()
     number = term.number * float(known) if known is not None else term.number
-    return (*_number(make, number, size if known is None else None, numbers), *tensors)
+    kept = tuple(replace(factor, node=_never_zero(make, factor, region)) for factor in (*divisors, *tensors))
+    return (*_number(make, number, size if known is None else None, numbers), *kept)
+
+
+def _divisor(make: Make, factor: Factor) -> Factor:
+    """A number to divide by as a tensor: Python refuses to divide by 0, where tensors give an infinite number, or have no element."""
+    return replace(factor, node=make.node("full", (factor.node,), factor.node.tensor))
+
+
+def _never_zero(make: Make, factor: Factor, region: Region) -> Node:
+    """What is divided by, with 1 less for each axis without positions that the quotients were added up along: 0 / 0 would not be 0."""
+    node = factor.node
+    for name in factor.under:
+        axis = Axis(name, region.sizes[name])
+        if axis.size.constant() is None:
+            ones = make.node("full", (make.scalar(1.0),), TensorType((axis,), "wide"))
+            node = make.arithmetic("sub", node, make.pointwise("relu", make.arithmetic("sub", make.scalar(1.0), make.total(ones, [name]))))
+    return node
 
 
 def _number(make: Make, number: float, size: Size | None, others: Sequence[Factor]) -> tuple[Factor, ...]:
@@ -47,7 +65,7 @@ def _number(make: Make, number: float, size: Size | None, others: Sequence[Facto
         node = node if top == 1 else make.arithmetic("mul", node, make.size(top))
         node = node if bottom == 1 else make.arithmetic("div", node, make.size(bottom))
     for other in others:
-        node = make.arithmetic("div" if other.divides else "mul", node, other.node)
+        node = make.arithmetic("mul", node, other.node)
     return (Factor(node, ()),)
 
 

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ..graph import Node
+from ..sizes import Size
+from ..types import TensorType
 from .cost_model import below
 from .plan_apart import Side, apart, can_be_apart, side_of, worthwhile
-from .plan_decide import decide, large
+from .plan_decide import ALWAYS, KEEP, Decision, decide, large
 from .plan_emit import finished
 from .plan_region import Planned, Scratch, best_region, scratch_work
 from .plan_terms import readable
@@ -47,7 +49,17 @@ def attention(attend: Node, around: Around, scratch: Scratch) -> Way | None:
         return None
     written, work = (scratch_work(one, leaves, scratch) for one in (root, whole))
     decision = decide(written, work)
+    if decision.take and (q.norm is not None or k.norm is not None):
+        decision = _among_many(decision, TensorType(tuple(axis for axis in attend.inputs[0].axes if axis.name in dots)).elements())
     return Way(root, whole, leaves, tuple(inside), decision, order) if decision.take else None
+
+
+def _among_many(decision: Decision, count: Size) -> Decision:
+    """Late norms only where something is added up: from so few numbers that their squares may all be small, they would lose digits."""
+    known = count.integer()
+    if known is not None:
+        return decision if known >= ALWAYS else KEEP
+    return decision if decision.left is not None else Decision(True, Size.of(ALWAYS), count)
 
 
 def _chain(attend: Node, around: Around) -> list[Node]:

@@ -29,13 +29,19 @@ ONE = Size.of(1)
 class Factor:
     """A tensor of the graph; `names[i]` is what its i-th axis is called in the region.
 
-    `divides`: its inverse is the factor. `wide`: it is taken in float32 at least.
+    `divides`: its inverse is the factor. `wide`: it is taken in float32 at least. `under`: along which axes the quotients were added
+    up. Where one of these has no positions the sum is 0 whatever it is divided by, and so it has to stay.
     """
 
     node: Node
     names: tuple[str, ...]
     divides: bool = False
     wide: bool = False
+    under: tuple[str, ...] = ()
+
+    def added_up(self, over: Sequence[str]) -> Factor:
+        """The factor once what it is a part of is added up."""
+        return replace(self, under=(*self.under, *(name for name in over if name not in self.names))) if self.divides else self
 
 
 @dataclass(frozen=True)
@@ -212,7 +218,7 @@ def _inverse(node: Node, names: Mapping[str, str]) -> Term:
 
 
 def _along(terms: Sequence[Term], over: Sequence[str]) -> list[Term]:
-    return [replace(term, over=(*term.over, *over)) for term in terms]
+    return [replace(term, over=(*term.over, *over), factors=tuple(factor.added_up(over) for factor in term.factors)) for term in terms]
 
 
 def _few(terms: list[Term]) -> list[Term]:
