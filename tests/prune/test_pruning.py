@@ -83,7 +83,8 @@ def same_gradients(found: Prunable, kept: dict[str, tuple[int, ...]], original: 
     for slot, weight in enumerate(found.graph.weights):
         if weight.kind != "param":
             continue
-        wanted: Any = stored(original, weight.path).grad.reshape([axis.size.integer() or 0 for axis in weight.axes])
+        slope: Any = stored(original, weight.path).grad
+        wanted = slope.reshape([axis.size.integer() or 0 for axis in weight.axes])
         for place, positions in cuts.get(slot, []):
             wanted = wanted.index_select(place, torch.tensor(positions))
         grad: Any = stored(smaller, weight.path).grad
