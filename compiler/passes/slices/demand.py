@@ -183,8 +183,7 @@ def _attend(demand: Demand, node: Node, kept: Kept) -> list[Kept]:
         if mask is not None and count is not None and demand.zeros.at(mask, name) not in (0, full(count)):
             keys[name] = full(count) & ~demand.zeros.at(mask, name)
     dots = {name for group in node["dots"] for name in group}
-    needs = [_share(source, kept, dots) for source in node.inputs[:terms]]
-    needs += [{**_share(source, kept, dots), **_share(source, keys)} for source in node.inputs[terms : 2 * terms]]
+    needs = [{**_share(source, kept, dots), **_share(source, keys)} for source in node.inputs[: 2 * terms]]
     return needs + [_share(source, {**kept, **keys}) for source in node.inputs[2 * terms :]]
 
 
