@@ -9,6 +9,7 @@ The same text gives the same bytes, so a line changes only where the compiler do
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,12 +39,12 @@ def digest(text: str) -> str:
 
 
 def blocks() -> Iterator[tuple[str, BlockProgram]]:
-    """Every block of the library, then those of the examples."""
-    for source in [*sorted(Library().names()), *sorted((ROOT / "examples").glob("*.attn"))]:
+    """Every block of the library, then those of the examples, by paths that do not tell where the checkout is."""
+    examples = sorted(path.relative_to(ROOT) for path in (ROOT / "examples").rglob("*.attn"))
+    for source in [*sorted(Library().names()), *examples]:
         unit, _ = load_unit(source)
-        where = source if isinstance(source, str) else f"examples/{source.name}"
         for name, block in unit.blocks.items():
-            yield f"{where}:{name}", BlockProgram(unit, block)
+            yield f"{source}:{name}", BlockProgram(unit, block)
 
 
 def bound(program: BlockProgram) -> Graph:
@@ -85,6 +86,7 @@ def lines() -> Iterator[str]:
 
 
 if __name__ == "__main__":
+    os.chdir(ROOT)
     found = "\n".join(lines()) + "\n"
     if "--write" in sys.argv[1:]:
         DIGESTS.write_text(found, encoding="utf-8")
