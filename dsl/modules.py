@@ -1,4 +1,7 @@
-"""Where modules lie: the library that ships with attn, and the roots a caller gives. Names go in, sources come out; never paths."""
+"""Where modules lie: the library that ships with attn, and the roots a caller gives. Names go in, sources come out; never paths.
+
+`std.channel` is a file of stdlib/, and `std.systems.davit` one of stdlib/systems, which is examples/systems.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,8 @@ def find(use: Use, roots: tuple[Path, ...], std: Path) -> Path:
     for root in (std,) if library else roots:
         path = root.joinpath(*parts[:-1], parts[-1] + _SUFFIX) if parts else root / _SUFFIX
         if path.is_file():
-            _stay_inside(path, root, use)
+            if not library:  # a checkout has links in the library
+                _stay_inside(path, root, use)
             return path
     raise Fault(_unknown(use, roots, std))
 
@@ -97,7 +101,7 @@ def _stay_inside(path: Path, root: Path, use: Use) -> None:
 
 def _unknown(use: Use, roots: tuple[Path, ...], std: Path) -> Diagnostic:
     name = ".".join(use.module)
-    available = names(roots, std)
+    available = names(roots, std) + [f"std.systems.{each}" for each in _stems(std / "systems")]
     guess = closest(name, available) or (f"std.{name}" if f"std.{name}" in available else None)
     family = [each for each in available if each.startswith("std.") == name.startswith("std")]
     note = f"there is: {', '.join(f'`{each}`' for each in family[:20])}" if family else "no modules are found there"

@@ -1,9 +1,12 @@
-"""What all tests share: the `--update-golden` option with its fixture, and the settings of Hypothesis."""
+"""What all tests share: the `--update-golden` option with its fixture, the settings of Hypothesis, and timm."""
 
 from __future__ import annotations
 
+import importlib
+import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from golden_support import Golden
@@ -32,3 +35,22 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, Callable[[Golden],
             assert found == case.output, f"the output differs from {path}; `--update-golden` writes it anew"
 
     return check
+
+
+@pytest.fixture(scope="session")
+def torchvision() -> None:
+    """Makes `import torchvision` work; models of timm and of transformers import it."""
+    import torchvision_shim
+
+    torchvision_shim.prepare()
+
+
+@pytest.fixture(scope="session")
+def timm(torchvision: None) -> Any:
+    """The library of models, with the modules that the tests look into; a test that asks for it is skipped where it is not installed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = pytest.importorskip("timm")
+        for name in ("layers.cbam", "layers.coord_attn", "layers.grn", "models.davit", "models.xcit", "models.swin_transformer"):
+            importlib.import_module(f"timm.{name}")
+    return found

@@ -6,13 +6,13 @@ from functools import partial
 from typing import Any
 
 import torch
+from systems.support import Case
 from torch import Tensor
 
 from . import references_images as images
 from . import references_networks as networks
 from . import references_sequences as sequences
 from . import references_time as time
-from .harness_a import Case
 
 EDGES = torch.tensor([[0, 1], [2, 1], [1, 0], [3, 2], [4, 2], [0, 2], [3, 3], [1, 4]])
 KEEP = torch.tensor([[True, True, False, True, False], [True, False, True, True, True]])

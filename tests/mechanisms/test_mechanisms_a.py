@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from systems.support import CLOSE, MECHANISMS, Case, compare, several, stacked
 from torch.testing import assert_close
 
 import attn
@@ -15,7 +16,6 @@ from attn.dsl.source import Source
 from . import references_channel as channel
 from . import references_tokens as tokens
 from . import references_transnext as transnext
-from .harness_a import CLOSE, HERE, Case, compare, several, stacked
 
 MAP = {"H": 7, "W": 5}
 TWO_MAPS = {"H": 5, "W": 7, "H0": 11, "W0": 13, "H2": 3, "W2": 4}
@@ -142,12 +142,12 @@ def test_bfloat16_stays_bfloat16_and_near(case: Case) -> None:
 
 @pytest.mark.parametrize("file", FILES)
 def test_checks_without_any_size(file: str) -> None:
-    assert [item.title for item in attn.check(attn.text((HERE / f"{file}.attn").read_text()))] == []
+    assert [item.title for item in attn.check(attn.text((MECHANISMS / f"{file}.attn").read_text()))] == []
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_formatting_twice_changes_nothing(file: str) -> None:
-    once = format_text(Source(file, (HERE / f"{file}.attn").read_text()))
+    once = format_text(Source(file, (MECHANISMS / f"{file}.attn").read_text()))
     assert format_text(Source(file, once)) == once
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from systems.support import CLOSE, MECHANISMS, Case, compare, several, stacked
 from torch.testing import assert_close
 
 import attn
@@ -16,7 +17,6 @@ from attn.dsl.source import Source
 from . import references_images as images
 from . import references_sequences as sequences
 from .cases_b import CASES
-from .harness_a import CLOSE, HERE, Case, compare, several, stacked
 
 STATEFUL = ["broadcast_cache", "kv_cache"]
 FILES = sorted({case.file for case in CASES} | set(STATEFUL))
@@ -59,12 +59,12 @@ def test_bfloat16_stays_bfloat16_and_near(case: Case) -> None:
 
 @pytest.mark.parametrize("file", FILES)
 def test_checks_without_any_size(file: str) -> None:
-    assert [item.title for item in attn.check(attn.text((HERE / f"{file}.attn").read_text()))] == []
+    assert [item.title for item in attn.check(attn.text((MECHANISMS / f"{file}.attn").read_text()))] == []
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_formatting_twice_changes_nothing(file: str) -> None:
-    once = format_text(Source(file, (HERE / f"{file}.attn").read_text()))
+    once = format_text(Source(file, (MECHANISMS / f"{file}.attn").read_text()))
     assert format_text(Source(file, once)) == once
 
 
@@ -80,7 +80,7 @@ def test_formatting_keeps_the_meaning(case: Case) -> None:
 
 
 def built(file: str, block: str, **bind: Any) -> Any:
-    return attn.compile(HERE / f"{file}.attn", block, bind=bind, dtype=torch.float64)
+    return attn.compile(MECHANISMS / f"{file}.attn", block, bind=bind, dtype=torch.float64)
 
 
 def parameters(made: Any) -> int:

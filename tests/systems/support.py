@@ -1,4 +1,8 @@
-"""A mechanism as a program and as plain PyTorch, and what has to hold between the two."""
+"""A mechanism as a program and as plain PyTorch, and what has to hold between the two.
+
+`Case` is one program at one setting, `compare` and `stacked` are what holds for every case. The systems of the catalogue have their cases
+in tests/systems/cases/, one file a system; tests/mechanisms/ has those of mechanisms that are not in the library.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +16,24 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 import attn
+from attn.compiler.cost import Cost, graph_cost
 
-HERE = Path(__file__).parent
+MECHANISMS = Path(__file__).parents[1] / "mechanisms"
 CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
 Weights = Mapping[str, Tensor]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
-    """One program file at one setting. `inputs` gives the shapes without leading dimensions (a Tensor stands for itself), `bind` the
-    parameters and the sizes that weights need, `free` the other sizes."""
+    """One block of a program at one setting.
+
+    `file` is a module of the library (`std.channel`, `std.systems.davit`), or the name of a file in tests/mechanisms; `program` is a text
+    instead of a file, for what only a caller can set. `reference(weights, *inputs)` is the same in plain PyTorch.
+    `inputs` are shapes without leading dimensions, or with one where the program declares it (a Tensor stands for itself), `bind` the
+    parameters and the sizes that weights need, `free` the other sizes. `given` are the optional tensors that are passed, by name.
+    `lead` says that inputs may have more leading dimensions, `half` that bfloat16 comes near; `scale` is how large the weights are.
+    `larger` makes larger sizes of the free axes from those of the case, where it takes more than adding a little to each.
+    """
 
     file: str
     block: str
@@ -33,14 +45,22 @@ class Case:
     half: bool = True
     given: tuple[str, ...] = ()
     scale: float = 0.5
+    program: str = ""
+    larger: Callable[[dict[str, int]], dict[str, int]] | None = None
 
     @property
     def name(self) -> str:
         shown = "-".join(f"{key}={value}" for key, value in self.bind.items() if isinstance(value, str | bool))
-        return f"{self.file}:{self.block}" + (f":{shown}" if shown else "")
+        return f"{self.file.removeprefix('std.')}:{self.block}" + (f":{shown}" if shown else "")
+
+    def source(self) -> Any:
+        """What `attn.compile` takes."""
+        if self.program:
+            return attn.text(self.program)
+        return self.file if self.file.startswith("std.") else MECHANISMS / f"{self.file}.attn"
 
     def text(self) -> str:
-        return (HERE / f"{self.file}.attn").read_text()
+        return self.program or attn.load(self.source()).unit.source.text
 
     def tensors(self, dtype: torch.dtype = torch.float64, seed: int = 1) -> list[Tensor]:
         source = torch.Generator().manual_seed(seed)
@@ -49,8 +69,10 @@ class Case:
             for given in self.inputs
         ]
 
-    def module(self, text: str | None = None, dtype: torch.dtype = torch.float64, **sizes: int) -> Any:
-        made = attn.compile(attn.text(text or self.text()), self.block, bind={**self.bind, **sizes}, inputs=self.given, dtype=dtype)
+    def module(self, text: str | None = None, dtype: torch.dtype = torch.float64, **options: Any) -> Any:
+        """The block, compiled, with random weights; `options` are sizes, or options of `attn.compile`."""
+        source = self.source() if text is None else attn.text(text)
+        made = attn.compile(source, self.block, bind=dict(self.bind), inputs=self.given, dtype=dtype, **options)
         return randomised(made, self.scale)
 
 
@@ -78,6 +100,11 @@ def leaves(made: nn.Module) -> dict[str, Tensor]:
     for name, value in made.named_parameters():
         weights[name] = value.detach().clone().requires_grad_()
     return weights
+
+
+def part(weights: Weights, path: str) -> dict[str, Tensor]:
+    """The weights below a path, under their names there."""
+    return {name.removeprefix(f"{path}."): value for name, value in weights.items() if name.startswith(f"{path}.")}
 
 
 def several(value: Any) -> tuple[Tensor, ...]:
@@ -115,3 +142,15 @@ def stacked(case: Case, made: Any) -> None:
     found = several(made(*joined))
     for place, item in enumerate(found):
         assert_close(item, torch.stack([each[place] for each in wanted]).unflatten(0, (2, 3)), **CLOSE)
+
+
+def counted(file: str, block: str, inputs: tuple[str, ...] = (), **bind: Any) -> Cost:
+    """Parameters, FLOPs and bytes of a block as formulas, numbers where all is bound; no tensor is made."""
+    return graph_cost(attn.load(file, block).graph(bind, inputs, checking=True))
+
+
+def parameters(file: str, block: str, **bind: Any) -> int:
+    """How many numbers a block learns; whatever its size, this makes no tensor. What is left open has to be none of its business."""
+    found = counted(file, block, **bind).parameters.integer()
+    assert found is not None, f"the parameters of {block} depend on a size that is not bound"
+    return found

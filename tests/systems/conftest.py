@@ -1,0 +1,22 @@
+"""Which test speaks of which system."""
+
+from __future__ import annotations
+
+import pytest
+
+from .gathering import IDS
+
+
+@pytest.fixture(scope="session", autouse=True)
+def models(torchvision: None) -> None:
+    """Every test here may import timm, transformers and torchvision."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A mark names a system of the catalogue and says a sentence about it."""
+    for item in items:
+        for mark in item.iter_markers("system"):
+            if len(mark.args) != 2 or mark.args[0] not in IDS or not str(mark.args[1]).endswith("."):
+                raise pytest.UsageError(
+                    f"{item.nodeid}: system{mark.args} is not an id of the catalogue and a sentence that ends with a dot"
+                )

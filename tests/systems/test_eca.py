@@ -1,0 +1,43 @@
+"""What the record of efficient channel attention asks for, as far as it takes no training."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch.func import functional_call
+from torch.testing import assert_close
+
+from .cases.eca import KERNELS
+from .support import CLOSE, Case, compare, parameters
+
+
+@pytest.mark.system("eca", "The kernel is the one of the paper's formula for 64 to 2048 channels (3, 5, 5, 5, 5, 7), and at least 3.")
+def test_the_kernel_follows_from_the_channels() -> None:
+    for channels, length in KERNELS.items():
+        assert parameters("std.channel", "eca", C=channels) == length
+
+
+@pytest.mark.system("eca", "The kernel is timm's formula at 1 to 4096 channels, at other gamma and shift too (12 settings).")
+def test_the_kernel_is_the_formula_of_timm() -> None:
+    settings = [(channels, 2, 1) for channels in (1, 2, 7, 96, 513, 1280, 4096)]
+    for channels, gamma, shift in (*settings, (64, 3, 1), (511, 3, 1), (320, 2, 3), (2048, 1, 0), (5, 4, 0)):
+        t = int(abs(math.log2(channels) + shift) / gamma)
+        assert parameters("std.channel", "eca", C=channels, gamma=gamma, shift=shift) == max(t if t % 2 else t + 1, 3)
+
+
+@pytest.mark.system("eca", "It equals timm's EcaModule with the same weights, in values and gradients, at 8, 64 and 192 channels.")
+@pytest.mark.parametrize("channels", [8, 64, 192])
+def test_it_is_timms(timm: Any, channels: int) -> None:
+    other = timm.layers.EcaModule(channels).double()
+    case = Case("std.channel", "eca", lambda w, x: functional_call(other, dict(w), x), ((2, channels, 3, 5),), {"C": channels})
+    compare(case, case.module())
+
+
+@pytest.mark.system("eca", "With a kernel of 1 the gate of a channel is sigmoid(w mean) of that channel alone.")
+def test_a_kernel_of_one_is_a_scalar_gate() -> None:
+    made = Case("std.channel", "eca", lambda w, x: x, ((2, 6, 7, 5),), {"C": 6, "kernel": 1}).module()
+    x = torch.randn(2, 6, 7, 5, dtype=torch.float64)
+    assert_close(made(x), x * torch.sigmoid(made.get_parameter("conv.weight").flatten() * x.mean((2, 3)))[..., None, None], **CLOSE)
