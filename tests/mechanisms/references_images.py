@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 
 import torch
+from systems.plain import Weights, attention, batch_norm, conv, dense, mixed, norm, one_norm
 from torch import Tensor
 from torch.nn import functional as fn
-
-from .parts_b import Weights, attention, batch_norm, conv, dense, mixed, norm, one_norm
 
 
 def below(p: Weights, prefix: str) -> Weights:

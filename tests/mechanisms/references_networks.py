@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
+from systems.plain import Weights, attention, batch_norm, conv, dense, heads, joined, mixed, norm, one_norm
 from torch import Tensor
 from torch.nn import functional as fn
 
-from .parts_b import Weights, attention, batch_norm, conv, dense, heads, joined, mixed, norm, one_norm
 from .references_images import below
 from .references_sequences import lstm
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 
 import torch
+from systems.plain import Weights, attention, causal, dense, heads, joined, rms, turned
 from torch import Tensor
 from torch.nn import functional as fn
-
-from .parts_b import Weights, attention, causal, dense, heads, joined, rms, turned
 
 
 def deconstructed(p: Weights, x: Tensor, source: Tensor | None = None, form: str = "softmax", joint: bool = True, count: int = 4) -> Tensor:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 
 import torch
+from systems.plain import Weights, attention, causal, dense, heads, joined, turned
 from torch import Tensor
 from torch.nn import functional as fn
-
-from .parts_b import Weights, attention, causal, dense, heads, joined, turned
 
 
 def experts_dense(p: Weights, x: Tensor, top: int = 2, hidden: int = 6) -> tuple[Tensor, Tensor]:

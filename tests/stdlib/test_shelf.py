@@ -16,7 +16,10 @@ from attn.dsl.tree import Block
 ROOT = Path(__file__).parents[2]
 SHELF = sorted((ROOT / "stdlib").glob("*.attn"))
 TUTORIALS = [ROOT / "examples" / f"{name}.attn" for name in ("first", "vit", "gpt")]
-TESTS = "\n".join(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("test_*.py")))
+TESTS = "\n".join(
+    path.read_text(encoding="utf-8")
+    for path in [*sorted(Path(__file__).parent.glob("test_*.py")), *sorted((ROOT / "tests" / "systems").rglob("*.py"))]
+)
 files = pytest.mark.parametrize("path", [*SHELF, *TUTORIALS], ids=lambda path: path.stem)
 
 
