@@ -99,6 +99,8 @@ def _arithmetic(frame: Frame, expr: tree.Binary, left: Value, right: Value) -> V
     if isinstance(left, Unknown) or isinstance(right, Unknown):
         return Unknown("float", "unknown")
     first, second = _number(left), _number(right)
+    if expr.op in ("//", "%") and isinstance(second, Size):
+        frame.require_divisor(second, f"`{expr.op}`", expr.span)
     try:
         return statics.arithmetic(expr.op, first, second, expr.span)
     except statics.NotStatic:

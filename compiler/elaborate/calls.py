@@ -12,10 +12,11 @@ from ...dsl.source import Span
 from ..graph import Node
 from ..ops.base import OPERATORS, Operator
 from ..sizes import Size, SizeTooLarge
+from ..sizes.size import fraction as as_ratio
 from . import naming, statics
 from .arguments import Reading, finish, missing_tensors, read_axes, read_call
 from .blocks import BlockReading, axes_at_application, only_tensors, read_block
-from .expressions import as_tensor, evaluate, handles, names_layer, size, static, unknown_name
+from .expressions import as_tensor, evaluate, handles, names_layer, size, static_or_node, unknown_name
 from .frame import Frame
 from .inline import invoke
 from .session import too_large
@@ -165,9 +166,13 @@ def _static_call(frame: Frame, name: str, expr: tree.Call) -> Value:
     if not expr.args or any(arg.name is not None or not _looks_static(frame, arg.value) for arg in expr.args):
         return None
     try:
-        return statics.apply(
-            name, [static(frame, arg.value) for arg in expr.args if not isinstance(arg.value, tree.AxisList | tree.Arrow)], expr.span
-        )
+        values = [static_or_node(frame, arg.value) for arg in expr.args if not isinstance(arg.value, tree.AxisList | tree.Arrow)]
+        if any(isinstance(value, Node) for value in values):
+            return None
+        for value in values if name in ("floor", "ceil", "int") else ():
+            if isinstance(value, Size):
+                frame.require_divisor(as_ratio(value)[1], f"`{name}`", expr.span)
+        return statics.apply(name, values, expr.span)
     except statics.NotStatic:
         return None
 

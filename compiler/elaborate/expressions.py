@@ -72,11 +72,9 @@ def yields_nothing(span: Span) -> Fault:
 
 def static(frame: Frame, expr: tree.Expr) -> Value:
     """An expression that must be decided while the module is built."""
-    value = evaluate(frame, expr)
+    value = static_or_node(frame, expr)
     if is_static(value):
         return value
-    if frame.session.checking and isinstance(value, Node) and _only_sizes(value):
-        return Unknown("float", "number")
     raise fault(
         "E0300",
         f"a static value is needed here, this is {describe(value)}",
@@ -84,6 +82,14 @@ def static(frame: Frame, expr: tree.Expr) -> Value:
         "only known when the module runs",
         help="statics are numbers, sizes of axes, lists, words and what is computed from them",
     )
+
+
+def static_or_node(frame: Frame, expr: tree.Expr) -> Value:
+    """The value of an expression; a number that only sizes make is not known while an unbound program is checked."""
+    value = evaluate(frame, expr)
+    if frame.session.checking and isinstance(value, Node) and _only_sizes(value):
+        return Unknown("float", "number")
+    return value
 
 
 def _only_sizes(node: Node) -> bool:

@@ -192,6 +192,7 @@ class Frame:
         if constant is None:
             if size.is_integer() is None:
                 top, bottom = as_ratio(size)
+                self.require_divisor(bottom, what, span)
                 if bottom != Size.of(1):
                     self.session.guard("divides", bottom, top, f"{what} must be a whole number", span)
             return
@@ -199,6 +200,12 @@ class Frame:
             raise Fault(_not_whole(constant, what, span))
         if constant < 0:
             raise fault("E0207", f"{what} would have the negative size {constant}", span, notes=self.bindings())
+
+    def require_divisor(self, size: Size, what: str, span: Span) -> None:
+        """Whole numbers are divided by a size, which an empty tensor may make zero; one below zero divides, too."""
+        if size.constant() is None:
+            least = size if at_least(size, 0) else size * size
+            self.require_at_least(least, Size.of(1), f"{what} divides by zero", span, "E0215")
 
     def require_at_least(self, left: Size, right: Size, reason: str, span: Span, code: str) -> None:
         holds = at_least(left, right)

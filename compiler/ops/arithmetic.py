@@ -144,9 +144,22 @@ def lower_infix(row: Infix, e: Emitter, node: Node) -> Value:
 
 
 def _number(row: Infix, e: Emitter, numbers: list[Any]) -> Any:
+    if row.name in _REFUSED_AT_ZERO and not _is_safe(row, numbers[1]):
+        return e.call(_REFUSED_AT_ZERO[row.name], *numbers)
     if _is_negative_base(row, numbers):
         return e.call("math.pow", *numbers)
     return e.call(NUMBER_TARGETS[row.name], *numbers)
+
+
+_REFUSED_AT_ZERO = {"div": "runtime.quotient", "floordiv": "runtime.floor_quotient", "mod": "runtime.remainder", "pow": "runtime.power"}
+"""What Python refuses where a tensor is empty; the runtime's function has a value then."""
+
+
+def _is_safe(row: Infix, second: Any) -> bool:
+    """Whether the second number alone tells that there is a value: a divisor, or an exponent that is whole and not negative."""
+    if not isinstance(second, int | float):
+        return False
+    return second >= 0 and second % 1 == 0 if row.name == "pow" else second != 0
 
 
 def _working_kind(row: Infix, node: Node) -> DType:

@@ -223,6 +223,6 @@ _DETACH = Operator(
 )  # fmt: skip
 
 # What keeps a dynamic size symbolic while a module is traced. Other functions of a size are computed on a tensor without dimensions.
-NUMBER_TARGETS.update({"abs": "operator.abs", "floor": "math.floor", "ceil": "math.ceil", "sqrt": "torch.sym_sqrt"})
-NUMBER_TARGETS.update({"int": "torch.sym_int", "float": "torch.sym_float", "float32": "torch.sym_float"})
+NUMBER_TARGETS.update({"abs": "operator.abs", "floor": "runtime.rounded_down", "ceil": "runtime.rounded_up", "sqrt": "runtime.square_root"})
+NUMBER_TARGETS.update({"int": "runtime.cut_off", "float": "torch.sym_float", "float32": "torch.sym_float"})
 register(*map(_function, TABLE), *map(_cast, _CASTS), _DETACH)
