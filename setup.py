@@ -4,7 +4,7 @@ from pathlib import Path
 
 from setuptools import setup
 
-for room in ("dsl", "compiler", "stdlib"):
+for room in ("dsl", "compiler", "stdlib", "catalogue"):
     if not (Path(__file__).resolve().parent / "src" / "attn" / room).is_dir():
         raise SystemExit(
             f"attn cannot be built: src/attn/{room} is not a link to the folder {room}/; "

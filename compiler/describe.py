@@ -91,6 +91,7 @@ def show_text(record: Record) -> str:
     lines = [record["signature"], ""]
     if record["doc"]:
         lines += [*(f"  {line}".rstrip() for line in record["doc"].splitlines()), ""]
+    lines += _paper(record.get("system"))
     lines.append("axes        " + (", ".join(f"{name} ({size})" for name, size in record["axes"].items()) or "none"))
     for name in ("parameters", "buffers", "flops", "bytes"):
         amount = record[name]
@@ -106,6 +107,16 @@ def show_text(record: Record) -> str:
     if record["guards"]:
         lines += ["", "checked when tensors come", *(f"  {guard}" for guard in record["guards"])]
     return "\n".join(lines)
+
+
+def _paper(system: Record | None) -> list[str]:
+    """Of a block that is a published system: where it comes from, and which others are close."""
+    if system is None:
+        return []
+    related = {"built from": ", ".join(system["built_from"]), "resembles": ", ".join(system["resembles"])}
+    paper = f"{system['title']} ({system['authors']}, {system['year']})"
+    found = {"system": system["id"], "paper": paper, **{name: ids for name, ids in related.items() if ids}}
+    return [f"{name:<12}{text}" for name, text in found.items()]
 
 
 # ---------------------------------------------------------------- the library and the operators

@@ -7,13 +7,14 @@ A code has the letter of its severity (E error, W warning) and four digits; the 
     04  weights         05  structure           06  binding and running
     07  files of weights and graphs             08  doubts (only W)
     09  mistakes of the compiler itself, found by verifying
+    10  the catalogue of systems
 
 To add codes, write a module in `catalogue/` with `EXPLANATIONS`, a tuple of `Explanation`, and name it in `_PARTS`.
 """
 
 from __future__ import annotations
 
-from .catalogue import axes, calls, files, names, structure, syntax
+from .catalogue import axes, calls, files, names, structure, syntax, systems
 from .explanation import Explanation
 
 _PARTS: tuple[tuple[Explanation, ...], ...] = (
@@ -23,6 +24,7 @@ _PARTS: tuple[tuple[Explanation, ...], ...] = (
     axes.EXPLANATIONS,
     calls.EXPLANATIONS,
     structure.EXPLANATIONS,
+    systems.EXPLANATIONS,
 )
 
 

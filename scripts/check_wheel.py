@@ -45,19 +45,27 @@ def build(into: Path) -> Path:
 
 def missing_files(wheel: Path) -> list[str]:
     """The files of the package that git knows and the wheel lacks, and the strangers that the wheel has beside them."""
+    folders = ["dsl", "compiler", "stdlib", "catalogue", "examples/systems", "src/attn"]
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "dsl", "compiler", "stdlib", "src/attn"],
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *folders],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     ).stdout.splitlines()
     files = [name for name in listed if (ROOT / name).is_file() and not name.endswith(".md")]
-    expected = {name.removeprefix("src/") if name.startswith("src/") else f"attn/{name}" for name in files}
+    expected = {_packed(name) for name in files}
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     return sorted(f"missing from the wheel: {name}" for name in expected - packed) + sorted(
         f"in the wheel but not in the checkout: {name}" for name in packed - expected
     )
+
+
+def _packed(name: str) -> str:
+    """Where a file of the checkout stands in the wheel: where the links in src/attn/ and in stdlib/ lead."""
+    if name.startswith("examples/"):
+        return name.replace("examples/", "attn/stdlib/", 1)
+    return name.removeprefix("src/") if name.startswith("src/") else f"attn/{name}"
 
 
 def install(wheel: Path, home: Path) -> Path:
@@ -81,6 +89,9 @@ def use(bin_folder: Path, folder: Path) -> None:
     run([attn, "--version"], folder)
     run([attn, "check", "gate.attn"], folder)
     run([attn, "list"], folder, quiet=True)
+    run([attn, "systems"], folder, quiet=True)
+    run([attn, "systems", "se"], folder, quiet=True)
+    run([attn, "new", "my_se", "--from", "se"], folder)
     run([attn, "compile", "std.channel:se", "--bind", "C=64"], folder, quiet=True)
     run([str(bin_folder / "python"), "-m", "attn", "check", "gate.attn"], folder)
     run([str(bin_folder / "python"), "-c", USE], folder)

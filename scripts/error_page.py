@@ -33,6 +33,7 @@ GROUPS = {
     "E08": "Pruning",
     "W08": "Doubts",
     "E09": "Verifying",
+    "E10": "The catalogue of systems",
 }
 
 

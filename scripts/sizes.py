@@ -24,7 +24,7 @@ class Size:
 
 def sources() -> list[Path]:
     """The Python files of the package, each once: the links in src/attn/ are not followed."""
-    rooms = [path for room in ("dsl", "compiler", "stdlib") for path in (ROOT / room).rglob("*.py")]
+    rooms = [path for room in ("dsl", "compiler", "stdlib", "catalogue") for path in (ROOT / room).rglob("*.py")]
     return sorted([*rooms, *(ROOT / "src" / "attn").glob("*.py")])
 
 

@@ -18,7 +18,7 @@ from sizes import ROOT, Size, file_sizes, function_sizes, nine_in_ten, sources
 
 import attn
 
-ROOMS = ("dsl", "compiler", "stdlib")
+ROOMS = ("dsl", "compiler", "stdlib", "catalogue")
 HEAVY = {"networkx", "numpy", "sympy", "torch"}
 PROGRAM = """attn 1
 

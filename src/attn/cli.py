@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from . import __version__
-from .commands import building, explaining, looking, pruning, sources, verifying
+from .commands import building, explaining, looking, pruning, sources, systems, verifying
 from .commands.shared import fail
 from .dsl.diagnostics import AttnError
 
@@ -59,6 +59,8 @@ def main() -> None:
     attn explain std.heads:mha              what the compiler makes of it, and why
     attn verify std.heads:mha               whether that kept its meaning
     attn compile se.attn --bind C=64 -o se.py
+    attn systems                            published systems, and what works
+    attn new my_block --from cbam           a copy of one to start from
     attn prune vit.attn --axis h --keep 0.5 ...    a smaller program without its least important heads
     """
 
@@ -76,6 +78,8 @@ COMMANDS: tuple[click.Command, ...] = (
     pruning.prune_command,
     looking.list_command,
     looking.doc,
+    systems.systems_command,
+    systems.new,
 )
 for command in COMMANDS:
     main.add_command(command)

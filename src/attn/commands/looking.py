@@ -17,7 +17,8 @@ from .shared import TEXT_OR_JSON, bind_options, read_target
 @click.option("--format", "format", type=TEXT_OR_JSON, default="text", help="How to print it.")
 @click.pass_context
 def show(ctx: click.Context, target: str, bind: dict[str, Any], inputs: tuple[str, ...], format: str) -> None:
-    """What a block is: signature, documentation, axes, weights; operations and bytes as formulas, as numbers once bound.
+    """What a block is: signature, documentation, axes, weights; operations and bytes as formulas, as numbers once bound. A block that is a
+    published system names its paper, and the systems it is built from or resembles.
 
     \b
     Example: attn show std.channel:se
@@ -28,7 +29,7 @@ def show(ctx: click.Context, target: str, bind: dict[str, Any], inputs: tuple[st
     ctx.meta["attn.format"] = format
     source, block = read_target(target)
     program = load(source, block)
-    records = [show_block(one, bind, inputs) for one in _shown(program, block, bind)]
+    records = [{**show_block(one, bind, inputs), "system": _cited(one)} for one in _shown(program, block, bind)]
     click.echo(json.dumps(records, indent=2) if format == "json" else "\n\n".join(show_text(record) for record in records))
 
 
@@ -37,6 +38,15 @@ def _shown(program: BlockProgram, block: str | None, bind: dict[str, Any]) -> li
     if block is not None or bind:
         return [program]
     return [BlockProgram(program.unit, one, program.diagnostics) for one in program.unit.blocks.values()]
+
+
+def _cited(program: BlockProgram) -> dict[str, Any] | None:
+    """The published system that a library block is, with its paper."""
+    if not program.unit.source.library:
+        return None
+    from ..catalogue.shown import cited
+
+    return cited(f"{program.unit.source.name}:{program.name}")
 
 
 @click.command("list")

@@ -15,8 +15,8 @@ import click
 from ..compiler.program import Text
 from ..dsl.diagnostics import AttnError, Diagnostic
 
-CALL_CODES = frozenset(("E0046", "E0501", "E0502", "E0503", "E0802"))
-"""Mistakes of the call: a file that is not there, a size that is not given."""
+CALL_CODES = frozenset(("E0046", "E0501", "E0502", "E0503", "E0802", "E1001", "E1002"))
+"""Mistakes of the call: a file that is not there, a size that is not given, a system that is not known."""
 MODULES_CALLED = frozenset(("E0040", "E0104", "E0514"))
 TEXT_OR_JSON = click.Choice(["text", "json"])
 
@@ -130,6 +130,13 @@ def write_whole(path: Path, text: str) -> None:
     except OSError as error:
         Path(name).unlink(missing_ok=True)
         raise click.ClickException(f"cannot write {path}: {error.strerror}") from None
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file that is not there yet, whole or not at all."""
+    if path.exists() or path.is_symlink():
+        raise click.ClickException(f"{path} is there already, and nothing is overwritten; name another file with -o")
+    write_whole(path, text)
 
 
 def _umask() -> int:
