@@ -14,7 +14,7 @@ PROJECT := pyproject.toml setup.py constraints.txt
 COUNT ?= 1000000
 JOBS ?= 2
 
-.PHONY: help demo test lint format golden fuzz docs pictures bench sizes wheel wheel-check clean
+.PHONY: help demo test lint format golden fuzz docs systems pictures bench sizes wheel wheel-check clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -44,6 +44,9 @@ format: $(VENV)/.test ## let ruff repair what it can
 docs: $(VENV)/.base ## write the pages that are made from the code, and the pictures
 	@set -e; for name in operator library error; do $(BIN)/python scripts/$${name}_page.py; done
 	$(BIN)/python scripts/pictures.py
+
+systems: $(VENV)/.test ## run the checks of every published system, and write its state, pages and pictures
+	$(BIN)/python scripts/system_run.py --jobs $(JOBS) $(SYSTEMS)
 
 pictures: $(VENV)/.base ## draw the pictures of the pages
 	$(BIN)/python scripts/pictures.py

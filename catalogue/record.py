@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -80,7 +79,7 @@ def standings() -> list[tuple[System, Standing]]:
     return [(each, standing(each)) for each in systems()]
 
 
-def write_record(record: Record, path: Path = RECORD) -> str:
+def record_text(record: Record) -> str:
     """The text of a record: systems by id, checks in the order of the tests."""
     text = Record(systems=dict(sorted(record.systems.items()))).model_dump_json(indent=1, exclude_defaults=True)
     return text + "\n"

@@ -13,6 +13,7 @@ import library_page
 import operator_page
 import pictures
 import pytest
+import system_pages
 import torch
 from docs_support import Page
 from pages import DOCS, ROOT, write
@@ -54,7 +55,15 @@ def test_the_pictures_are_fresh(request: pytest.FixtureRequest) -> None:
         assert path.read_text(encoding="utf-8") == picture, "run: make pictures"
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_the_pages_of_the_systems_are_fresh() -> None:
+    made = {**system_pages.pages(), **system_pages.pictures()}
+    for path, text in made.items():
+        assert path.read_text(encoding="utf-8") == text, "run: make systems, or where only pages changed: python scripts/system_pages.py"
+    found = {*(DOCS / "systems").glob("*.md"), *system_pages.PICTURES.glob("*.svg")}
+    assert found <= set(made)
+
+
+@pytest.mark.parametrize("path", [*PAGES, *sorted((DOCS / "systems").glob("*.md"))], ids=lambda path: path.name)
 def test_links_lead_somewhere(path: Path) -> None:
     text = re.sub(r"^(`{3,}).*?^\1", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     for target in re.findall(r"\]\(([^)\s]+)\)", text):

@@ -13,10 +13,9 @@ def models(torchvision: None) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A mark names a system of the catalogue and says a sentence about it."""
-    for item in items:
+    """A mark names a system of the catalogue and says a sentence about it; the report of the test carries both."""
+    for place, item in enumerate(items):
         for mark in item.iter_markers("system"):
             if len(mark.args) != 2 or mark.args[0] not in IDS or not str(mark.args[1]).endswith("."):
-                raise pytest.UsageError(
-                    f"{item.nodeid}: system{mark.args} is not an id of the catalogue and a sentence that ends with a dot"
-                )
+                raise pytest.UsageError(f"{item.nodeid}: system{mark.args} takes an id of the catalogue and a sentence with a dot")
+            item.user_properties.append(("system", [*mark.args, place]))
