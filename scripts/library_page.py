@@ -30,6 +30,10 @@ costs included, and `attn graph std.layers:encoder -o encoder.svg` draws one:
 
 ![A layer of a transformer encoder: norm, attention, sum, norm, feed-forward part, sum](pictures/encoder.svg)
 
+`attn new my_block --from cbam` writes a copy of a block to start from. Blocks that are published systems are listed in
+[the table of systems](systems.md), with what was verified of each; whole networks made of the library stand there too, as
+`std.systems.NAME`, and in [`examples/systems/`](../examples/systems).
+
 The weights listed are those with every parameter at its default; where a parameter has none, it stands in the sizes.
 """
 

@@ -20,7 +20,7 @@ block se(x: [*, C, H, W], reduction: int = 16) -> [*, C, H, W] {
 }
 """
 WRONG = SE.replace("relu", "rleu")
-COMMANDS = ("check", "fmt", "compile", "graph", "show", "explain", "passes", "list", "doc", "prune")
+COMMANDS = ("check", "fmt", "compile", "graph", "show", "explain", "passes", "list", "doc", "prune", "systems", "new")
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 

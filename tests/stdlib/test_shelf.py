@@ -1,4 +1,4 @@
-"""What holds for every file of the library and every tutorial: sound, in the one style, documented, and tested."""
+"""What holds for every file of the library, every whole network and every tutorial: sound, in the one style, documented, and tested."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from attn.dsl.tree import Block
 
 ROOT = Path(__file__).parents[2]
 SHELF = sorted((ROOT / "stdlib").glob("*.attn"))
+SYSTEMS = sorted((ROOT / "examples" / "systems").glob("*.attn"))
 TUTORIALS = [ROOT / "examples" / f"{name}.attn" for name in ("first", "vit", "gpt")]
 TESTS = "\n".join(
     path.read_text(encoding="utf-8")
     for path in [*sorted(Path(__file__).parent.glob("test_*.py")), *sorted((ROOT / "tests" / "systems").rglob("*.py"))]
 )
-files = pytest.mark.parametrize("path", [*SHELF, *TUTORIALS], ids=lambda path: path.stem)
+files = pytest.mark.parametrize("path", [*SHELF, *SYSTEMS, *TUTORIALS], ids=lambda path: path.stem)
 
 
 def blocks(path: Path) -> tuple[Block, ...]:
@@ -43,7 +44,7 @@ def test_every_comment_fits_its_line(path: Path) -> None:
     assert [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#") and len(line) > 120] == []
 
 
-@pytest.mark.parametrize("path", SHELF, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*SHELF, *SYSTEMS], ids=lambda path: path.stem)
 def test_every_block_is_documented_and_tested(path: Path) -> None:
     for block in blocks(path):
         assert block.doc.rstrip().endswith("."), f"{block.name}: {block.doc!r}"
