@@ -11,7 +11,7 @@ SOFTMAXES = frozenset(("softmax", "entmax15", "sparsemax"))
 
 
 def mention_result(frame: Frame, operator: str, result: Node | tuple[Node, ...]) -> None:
-    """An operator's result under the path of its weights or the name that `as` gave it, and attention for the sake of what it reads with."""
+    """An operator's result under the path of its weights or the name that `as` gave it, and attention for the sake of its weights."""
     owner, session = frame.owner, frame.session
     if (owner.label is not None or owner.direct) and isinstance(result, Node):
         session.mention(owner, "", result)

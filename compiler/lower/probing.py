@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -22,8 +22,7 @@ from ..probe.graft import graft, outside
 from ..probe.region import Region, region_of
 from ..probe.weights import key_axes, query_axes, weights_of
 from ..types import STAR
-from .runtime import split_leading
-from .seen import Seen, SeenValue, SeenWeights
+from .seen import Seen, SeenTensor, SeenValue, SeenWeights
 
 if TYPE_CHECKING:
     from .module import AttnModule
@@ -77,7 +76,7 @@ class Probing:
         self.probes.append(probe)
         self.served.clear()
         self.module.__dict__[PROBING] = self
-        self.module.__dict__["forward"] = self.forward
+        self.module.__dict__["forward"] = cast(Any, torch.compiler).disable(self.forward)
 
     def close(self, probe: Probe) -> None:
         self.probes.remove(probe)
@@ -85,8 +84,8 @@ class Probing:
         if not self.probes:
             del self.module.__dict__[PROBING], self.module.__dict__["forward"]
 
-    @torch.compiler.disable
     def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """The module's forward while somebody looks. torch.compile leaves it as it is."""
         runs = self.module.chosen(args, kwargs)
         key = (runs, self.module.training)
         if key not in self.served:
@@ -144,21 +143,19 @@ class Served:
         self.module = runs.beside([grown.nodes[node] for node in nodes])
         self.orders = {node: grown.nodes[node].tensor.names for node in nodes}
 
-    def run(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, list[dict[str, SeenValue | SeenWeights]]]:
+    def run(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, list[dict[str, SeenValue]]]:
         result, values, leading = self.module(*args, **kwargs)
         found = [value.detach() for value in values]
         return result, [{wanted.address.text: self._seen(wanted, found, leading) for wanted in one} for one in self.asked]
 
-    def _seen(self, wanted: Wanted, values: Sequence[Tensor], leading: Sequence[int] | None) -> SeenValue | SeenWeights:
+    def _seen(self, wanted: Wanted, values: Sequence[Tensor], leading: Sequence[int] | None) -> SeenValue:
         leaves = tuple(self._leaf(node, values) for node in wanted.leaves)
         axes = ordered(wanted.node.tensor.names, wanted.keys)
         dimensions = None if leading is None else tuple(leading)
         if wanted.region is not None:
             return SeenWeights(wanted.address.text, axes, wanted.keys, wanted.region, leaves, dimensions)
         value = leaves[0].permute([wanted.node.tensor.names.index(name) for name in axes])
-        if STAR in axes and leading is not None:
-            value = split_leading(value, leading, 0)
-        return SeenValue(wanted.address.text, axes, wanted.node in self.recomputed, value)
+        return SeenTensor(wanted.address.text, axes, wanted.node in self.recomputed, value, dimensions)
 
     def _leaf(self, node: Node, values: Sequence[Tensor]) -> Tensor:
         """The value of a node with its axes in the order of the graph as written."""

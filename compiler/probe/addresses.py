@@ -147,23 +147,29 @@ def _unknown(graph: Graph, pattern: str, known: dict[str, Address]) -> Diagnosti
     if near:
         help = "did you mean " + " or ".join(f"`{text}`" for text in near) + "?"
     else:
-        names = list(known)
+        names = [name for name in known if "#" not in name]
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         help = f"its values: {', '.join(names[:SHOWN])}{more}" if names else "it names no value"
     return Diagnostic("E0606", title, NOWHERE, help=help + "; module.value_names() lists them")
 
 
 def near_names(text: str, known: Iterable[str], most: int = 3) -> list[str]:
-    """Names that may have been meant: those that end like it, then the nearest by letters."""
-    plain, names = normal(text), list(known)
+    """Names that may have been meant: those that end like it, then the nearest by letters, then those with the nearest last part."""
+    plain, names = normal(text), [name for name in known if "#" not in name]
     ends = [name for name in names if plain and (name.endswith("." + plain) or _bare(name) == _bare(plain))]
     if ends:
         return ends[:most]
     nearest = closest(plain, names)
-    return [nearest] if nearest else []
+    if nearest:
+        return [nearest]
+    last = closest(_last(plain), map(_last, names)) or _last(plain)
+    return [name for name in names if _last(name) == last][:most]
+
+
+def _last(text: str) -> str:
+    return text.rpartition(".")[2]
 
 
 def _bare(text: str) -> str:
     """Without the numbers in brackets."""
     return _INDEX.sub("", text)
-

@@ -27,8 +27,8 @@ class Graft:
 
 
 def graft(source: Graph, running: Graph, wanted: Sequence[Node], training: bool = False) -> Graft:
-    """`wanted` are nodes of `source` or made from such, outside of loops. Raises AttnError (E0607) for one that hangs on a draw of random numbers that the
-    running graph does not hold (`training`: dropout draws)."""
+    """`wanted` are nodes of `source` or made from such, outside of loops. Raises AttnError (E0607) for one that hangs on a draw of random
+    numbers that the running graph does not hold (`training`: dropout draws)."""
     known = held(source, running)
     builder, made = Builder(), dict(known)
     for node in topological(wanted, known.__contains__):

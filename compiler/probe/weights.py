@@ -27,7 +27,8 @@ def weights_of(attend: Node) -> Node:
 
 def _adjusted(make: Make, parts: Roles, s: Node) -> Node:
     """Scaled, capped, with the bias."""
-    s = make.arithmetic("mul", s, parts.extras.get("scale") or _default_scale(make, parts.node))
+    scale = make.widened(parts.extras["scale"]) if "scale" in parts.extras else _default_scale(make, parts.node)
+    s = make.arithmetic("mul", s, scale)
     if parts.node["softcap"] is not None:
         cap = make.scalar(float(parts.node["softcap"]))
         s = make.arithmetic("mul", make.pointwise("tanh", make.arithmetic("div", s, cap)), cap)
@@ -50,6 +51,7 @@ def _normalised(make: Make, parts: Roles, s: Node) -> Node:
     if mask is not None:
         s = make.where(mask, s, make.scalar(float("-inf")))
     if sink is not None:
+        sink = make.widened(sink)
         return make.node("sink_softmax", (s, sink), TensorType(union((s, sink)), s.dtype), axes=parts.keys)
     if by == "sigmoid":
         return make.pointwise("sigmoid", s)
