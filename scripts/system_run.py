@@ -84,11 +84,13 @@ def digest_of_tests(id: str) -> str:
 
 
 def run(recorder: Recorder, jobs: int) -> int:
-    """Run the tests of the systems; the exit code of pytest."""
+    """Run the tests of the systems; the exit code of pytest. Whether the record is fresh is no question yet."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     parallel = ["-n", str(jobs)] if jobs > 1 and not recorder.only else []
+    fresh = f"--ignore={TESTS / 'test_recorded.py'}"
     with tempfile.TemporaryDirectory() as folder:
-        return int(pytest.main(["-q", "--tb=short", "-p", "no:cacheprovider", f"--basetemp={folder}/t", *parallel, str(TESTS)], [recorder]))
+        options = ["-q", "--tb=short", "-p", "no:cacheprovider", f"--basetemp={folder}/t", fresh, *parallel]
+        return int(pytest.main([*options, str(TESTS)], [recorder]))
 
 
 def made(recorder: Recorder, chosen: list[System]) -> Record:
