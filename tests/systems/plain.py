@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as fn
 
-Weights = dict[str, Tensor]
+from .support import Weights
 
 
 def dense(p: Weights, name: str, x: Tensor, dim: int = -1) -> Tensor:
