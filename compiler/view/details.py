@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ..cost import readable
 from ..graph import Node
 from ..types import TupleType, is_tuple
 from .metrics import shorten
@@ -100,9 +101,14 @@ def _attend(node: Node) -> str:
     return f"over={_names(node.options.get('keys') or node.options.get('over'))}"
 
 
+def condition(node: Node) -> str:
+    """When a choice takes its first way: `123*batch ≤ N`."""
+    return f"{readable(node['left'])} ≤ {readable(node['right'])}"
+
+
 def _choose(node: Node) -> str:
     """`first if 123 <= N`."""
-    return f"first if {plain_text(node['left'])} ≤ {plain_text(node['right'])}"
+    return f"first if {condition(node)}"
 
 
 _AXES: Mapping[str, Callable[[Node], str]] = {

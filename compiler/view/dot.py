@@ -9,9 +9,9 @@ from .model import Box, Drawing
 from .reading import read
 from .style import HUES, hue_of
 
-_SHAPES = {"input": "box", "output": "box", "weight": "box", "state": "box", "op": "box", "sign": "circle"}
+_SHAPES = {"input": "box", "output": "box", "weight": "box", "state": "box", "op": "box", "sign": "circle", "closed": "box3d"}
 
-_STYLES = {"block": "rounded", "scan": "dashed"}
+_STYLES = {"block": "rounded", "scan": "dashed", "choice": "rounded", "way": "dotted"}
 
 
 def render_dot(graph: Graph) -> str:

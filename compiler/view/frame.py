@@ -42,7 +42,8 @@ class Scene:
 
 def lay_out_level(scene: Scene, ends: Sequence[End], nets: dict[int, LocalNet], title: str) -> Frame:
     """Lay out what `ends` lists (boxes and groups); wires that enter or leave get a place on the upper and lower edge."""
-    cells = {end: _cell(scene, end, nets) for end in [*ends, *_edge_ends(nets)]}
+    entering, leaving = _wires_by_end(nets)
+    cells = {end: _cell(scene, end, entering.get(end, []), leaving.get(end, [])) for end in [*ends, *_edge_ends(nets)]}
     listed = [Net(wire, cells[net.source], tuple(cells[end] for end in net.targets)) for wire, net in nets.items()]
     _set_rows(list(cells.values()), listed)
     level = cut(list(cells.values()), listed)
@@ -60,12 +61,20 @@ def _edge_ends(nets: dict[int, LocalNet]) -> list[End]:
 # ---------------------------------------------------------------- cells and rows
 
 
-def _cell(scene: Scene, end: End, nets: dict[int, LocalNet]) -> Cell:
+def _wires_by_end(nets: dict[int, LocalNet]) -> tuple[dict[End, list[int]], dict[End, list[int]]]:
+    """The wires that enter each end, and those that leave it."""
+    entering, leaving = dict[End, list[int]](), dict[End, list[int]]()
+    for wire, net in nets.items():
+        leaving.setdefault(net.source, []).append(wire)
+        for end in net.targets:
+            entering.setdefault(end, []).append(wire)
+    return entering, leaving
+
+
+def _cell(scene: Scene, end: End, entering: list[int], leaving: list[int]) -> Cell:
     role, ref = end
     if role == "group":
         return _group_cell(ref, scene.frames[ref])
-    entering = [wire for wire, net in nets.items() if end in net.targets]
-    leaving = [wire for wire, net in nets.items() if net.source == end]
     if role != "box":
         return Cell("in" if role == "in" else "out", ref, 5.0, 5.0, ins=dict.fromkeys(entering, 0.0), outs=dict.fromkeys(leaving, 0.0))
     return _box_cell(scene, ref, entering, leaving)

@@ -52,7 +52,7 @@ def lay_out(drawing: Drawing) -> Picture:
         members[box.group].append(("box", number))
     for number, group in enumerate(drawing.groups[1:], 1):
         members[group.parent].append(("group", number))
-    scene = Scene(drawing, _box_sizes(drawing))
+    scene = Scene(drawing, box_sizes(drawing))
     for number in range(len(drawing.groups) - 1, -1, -1):
         title = drawing.groups[number].title if number else ""
         scene.frames[number] = lay_out_level(scene, members[number], nets[number], title)
@@ -72,7 +72,8 @@ def _assemble(scene: Scene, ways: dict[tuple[int, int], list[Step]]) -> Picture:
     return Picture(groups[0].width, groups[0].height, boxes, groups, titles, routes)
 
 
-def _box_sizes(drawing: Drawing) -> list[tuple[float, float]]:
+def box_sizes(drawing: Drawing) -> list[tuple[float, float]]:
+    """Width and height of every box."""
     entering = [0] * len(drawing.boxes)
     leaving: list[list[float]] = [[] for _ in drawing.boxes]
     for wire in drawing.wires:

@@ -9,8 +9,8 @@ from .model import Box, Drawing
 from .reading import read
 from .style import HUES, hue_of
 
-_OPEN = {"input": "([", "output": "([", "weight": "([", "state": "([", "op": "[", "sign": "(("}
-_CLOSE = {"input": "])", "output": "])", "weight": "])", "state": "])", "op": "]", "sign": "))"}
+_OPEN = {"input": "([", "output": "([", "weight": "([", "state": "([", "op": "[", "sign": "((", "closed": "[["}
+_CLOSE = {"input": "])", "output": "])", "weight": "])", "state": "])", "op": "]", "sign": "))", "closed": "]]"}
 
 
 def render_mermaid(graph: Graph) -> str:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["op", "sign", "input", "output", "weight", "state"]
-"""`sign` is a small circle (`+`, `×`); `weight` a tensor used in several places; `state` what a scan carries."""
+GroupKind = Literal["block", "scan", "choice", "way"]
+"""`choice` holds the two ways that a `choose` decides between, and the `choose`."""
+
+Kind = Literal["op", "sign", "input", "output", "weight", "state", "closed"]
+"""`sign` is a small circle (`+`, `×`); `weight` a tensor used in several places; `state` what a scan carries; `closed` a group
+whose inside is not shown."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Group:
 
     title: str
     parent: int
-    kind: Literal["block", "scan"] = "block"
+    kind: GroupKind = "block"
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .model import Group
+from .model import Group, GroupKind
 
-_Key = tuple[str, bool]
+_Key = tuple[str, GroupKind, int]
 Path = tuple[_Key, ...]
-"""Around a box, outermost first: a title, and whether it is the inside of a scan."""
+"""Around a box, outermost first: a title, what the group is, and a number that keeps groups apart that are never one."""
 
 Edge = tuple[int, int]
 
@@ -55,12 +55,12 @@ def _split(part: _Part, paths: Sequence[Path], below: dict[int, list[int]], look
         else:
             result.home[box] = part.group
     parts: list[_Part] = []
-    pieces = [(key, calls) for key, members in _acyclic(part.members, found, below) for calls in _calls(members, below, looks)]
-    for (title, scan), members in pieces:
-        if len(members) == 1 and not scan:
+    pieces = [(key, calls) for key, members in _acyclic(part.members, found, below) for calls in _calls(key, members, below, looks)]
+    for (title, kind, _), members in pieces:
+        if len(members) == 1 and kind == "block":
             result.home[members[0]] = part.group
             continue
-        result.groups.append(Group(title, part.group, "scan" if scan else "block"))
+        result.groups.append(Group(title, part.group, kind))
         parts.append(_Part(members, part.depth + 1, len(result.groups) - 1))
     return parts
 
@@ -81,8 +81,10 @@ def _acyclic(members: list[int], found: dict[_Key, list[int]], below: dict[int, 
     return pieces
 
 
-def _calls(members: list[int], below: dict[int, list[int]], looks: Sequence[str]) -> list[list[int]]:
-    """The connected parts of a group where all of them look the same; else the group as it is."""
+def _calls(key: _Key, members: list[int], below: dict[int, list[int]], looks: Sequence[str]) -> list[list[int]]:
+    """The connected parts of a group where all of them look the same; else, and for a choice and its ways, the group as it is."""
+    if key[1] in ("choice", "way"):
+        return [members]
     inside = set(members)
     part_of: dict[int, list[int]] = {box: [box] for box in members}
     for box in members:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ..graph import Graph, Node, Weight
+from .framing import blocks_of, inner_paths
 from .labels import Labels
 from .model import Box, Drawing, Wire, chain
 from .nesting import Path, nest
@@ -24,9 +25,26 @@ class _Item:
     key: Key | None
 
 
+@dataclass(frozen=True)
+class Reading:
+    """A drawing, and what of the graph its parts stand for. `nodes`: by box; None for results. `weights`: those a box reads or is.
+    `values`: by wire, the node whose type stands on it."""
+
+    graph: Graph
+    drawing: Drawing
+    nodes: tuple[Node | None, ...]
+    weights: tuple[tuple[Weight, ...], ...]
+    values: tuple[Node, ...]
+
+
 def read(graph: Graph) -> Drawing:
     """The drawing of a graph; always the same for the same graph."""
-    return _Reader(graph).drawing()
+    return read_with_nodes(graph).drawing
+
+
+def read_with_nodes(graph: Graph) -> Reading:
+    """The drawing of a graph, and the nodes that it shows."""
+    return _Reader(graph).reading()
 
 
 class _Reader:
@@ -36,12 +54,12 @@ class _Reader:
         self.labels = Labels(graph, self.values)
         self.items: list[_Item] = []
         self.number: dict[Key, int] = {}
-        self.found: dict[tuple[int, str], tuple[str, dict[int, None]]] = {}
+        self.found: dict[tuple[int, str], tuple[Node, dict[int, None]]] = {}
         self.arguments: dict[int, dict[tuple[int, str], None]] = {}
 
-    def drawing(self) -> Drawing:
+    def reading(self) -> Reading:
         keys = self.values.drawn()
-        inside = self._scan_paths()
+        inside = inner_paths(self.values)
         paths = {key: self._path(key, inside) for key in keys}
         weights = self._weights(keys)
         for key in keys:
@@ -53,7 +71,9 @@ class _Reader:
             if key in self.number:
                 self._wire(self.values.inputs(key), self.number[key])
         self._ends()
-        return self._finish()
+        values = tuple(node for node, _ in self.found.values())
+        nodes = tuple(item.key[0] if item.key else None for item in self.items)
+        return Reading(self.graph, self._finish(), nodes, self._all_weights(), values)
 
     # ------------------------------------------------ boxes
 
@@ -61,32 +81,13 @@ class _Reader:
         self.number[key] = len(self.items)
         self.items.append(_Item(box, path, key))
 
-    def _scan_paths(self) -> dict[Node, Path]:
-        """For every node inside a scan, the path of that scan's inside. What is outside, too, is not drawn in it."""
-        found: dict[Node, Path] = {}
-        for scan in reversed(list(self.values.scans())):
-            title = f"scan {scan['axis']}"
-            own = (*found.get(scan, _blocks(scan.scope)), (title, True))
-            body = scan["body"]
-            stack: list[Node] = [*body.yields, *body.carries, *body.params]
-            seen: set[Node] = set()
-            while stack:
-                node = stack.pop()
-                if node in seen or node.op in ("weight", "input"):
-                    continue
-                seen.add(node)
-                rest = _blocks(node.scope)[len(scan.scope) :]
-                found[node] = (*own, *(rest[1:] if rest and rest[0][0].startswith("scan ") else rest))
-                stack.extend(node.inputs)
-        return found
-
     def _path(self, key: Key, inside: dict[Node, Path]) -> Path:
         node, index = key
         if index != WHOLE:
             return inside[node["body"].params[index + 1]]
         if node.op == "input":
             return ()
-        return inside.get(node, _blocks(node.scope))
+        return inside.get(node, blocks_of(node.scope))
 
     # ------------------------------------------------ weights
 
@@ -122,6 +123,15 @@ class _Reader:
         slot: int = key[0]["slot"]
         return self.graph.weights[slot]
 
+    def _all_weights(self) -> tuple[tuple[Weight, ...], ...]:
+        """The weights that each box reads; of a box of weights, those it stands for."""
+        found: list[dict[Weight, None]] = [{} for _ in self.items]
+        for key, number in self.number.items():
+            for source in (key, *(self.values.origin(node)[0] for node in self.values.inputs(key))):
+                if self._slot(source) is not None:
+                    found[number][self._weight(source)] = None
+        return tuple(tuple(weights) for weights in found)
+
     # ------------------------------------------------ wires
 
     def _wire(self, inputs: Iterable[Node], target: int) -> None:
@@ -134,7 +144,7 @@ class _Reader:
                 continue
             weight = self._slot(key) is not None and len(self.items[source].box.lines) > 1
             label = "" if weight else axes_text(shown.type)
-            _, targets = self.found.setdefault((source, label), (type_text(shown.type), {}))
+            _, targets = self.found.setdefault((source, label), (shown, {}))
             targets[target] = None
             self.arguments.setdefault(target, {})[source, label] = None
 
@@ -163,7 +173,7 @@ class _Reader:
             around = ".".join(groups[inner].title for inner in chain(groups, group)[1:] if groups[inner].kind == "block")
             kind = "op" if item.box.kind == "sign" and leaving[number] > 1 else item.box.kind  # a circle has one way out
             boxes.append(replace(self.labels.shortened(item.box, around), group=group, kind=kind, arguments=self._order(number, wires)))
-        lines = tuple(Wire(source, tuple(targets), label, tip) for (source, label), (tip, targets) in self.found.items())
+        lines = tuple(Wire(source, tuple(targets), label, type_text(node.type)) for (source, label), (node, targets) in self.found.items())
         return Drawing(self.graph.name, self.graph.doc, tuple(boxes), groups, lines)
 
     def _order(self, number: int, wires: dict[tuple[int, str], int]) -> tuple[int, ...]:
@@ -172,10 +182,6 @@ class _Reader:
         if key is None or key[0].op in COMMUTATIVE or len(arguments) < 2:
             return ()
         return tuple(wires[wire] for wire in arguments)
-
-
-def _blocks(scope: tuple[str, ...]) -> Path:
-    return tuple((title, False) for title in scope)
 
 
 def _common(paths: list[Path]) -> Path:

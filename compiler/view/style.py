@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .measures import DETAIL, FRAME_TITLE, LABEL, TITLE
 
-FONT = "'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', sans-serif"
+FONT = "'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans Condensed', sans-serif"
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ _BASE = (
     ".page { fill: #ffffff; }",
     ".frame { fill: #818b98; fill-opacity: 0.07; stroke: #b8c0c9; stroke-width: 1; }",
     ".loop { stroke-dasharray: 5 3; }",
+    ".way { stroke-dasharray: 1.5 2.5; }",
     ".box { stroke-width: 1.1; }",
     ".wire { fill: none; stroke: #59636e; stroke-width: 1.15; }",
     ".head { fill: #59636e; }",

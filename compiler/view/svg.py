@@ -79,7 +79,7 @@ def _n(number: float) -> str:
 def _frames(drawing: Drawing, picture: Picture) -> Iterator[str]:
     for number, group in enumerate(drawing.groups[1:], 1):
         rect, (x, y) = picture.groups[number], picture.titles[number]
-        kind = "frame loop" if group.kind == "scan" else "frame"
+        kind = {"scan": "frame loop", "way": "frame way"}.get(group.kind, "frame")
         yield f'<rect class="{kind}" {_at(rect)} rx="8"/>'
         yield f'<text class="name" x="{_n(x)}" y="{_n(y)}">{escape(group.title)}</text>'
 

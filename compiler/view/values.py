@@ -15,7 +15,7 @@ WHOLE = -1
 
 
 def everything(graph: Graph) -> list[Node]:
-    """Every node once, each after what it reads; what is inside a scan stands before the scan. No recursion."""
+    """Every node once, each after what it reads; what is inside a scan or a choice stands before it. No recursion."""
     roots = [*graph.inputs, *(output.node for output in graph.outputs), *(node for _, node in graph.updates)]
     order: list[Node] = []
     seen: set[Node] = set()
@@ -34,19 +34,19 @@ def everything(graph: Graph) -> list[Node]:
 
 def _below(node: Node) -> Iterator[Node]:
     yield from node.inputs
-    if node.op == "scan":
-        body: Body = node["body"]
+    for body in node.bodies:
         yield from (*body.params, *body.yields, *body.carries)
 
 
 class Values:
-    """Looks through renames, the parts of a result and the frames of scans, to where a value is made."""
+    """Looks through renames, the parts of a result and the frames of scans and choices, to where a value is made."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.order = everything(graph)
         self.places = {node: place for place, node in enumerate(self.order)}
         self._params = {param: (scan, place) for scan in self.scans() for place, param in enumerate(scan["body"].params)}
+        self._passed = dict(pair for node in self.choices() for body in node.bodies for pair in zip(body.params, node.inputs, strict=True))
         readers = Counter(source for node in self.order for source in dict.fromkeys(node.inputs))
         self.spoken = Spoken(self._step, readers.__getitem__)
         for node in self.order:
@@ -54,6 +54,9 @@ class Values:
 
     def scans(self) -> Iterator[Node]:
         return (node for node in self.order if node.op == "scan")
+
+    def choices(self) -> Iterator[Node]:
+        return (node for node in self.order if node.op == "choose")
 
     def _step(self, node: Node) -> str | None:
         """The number of the step, inside a scan, is the position along its axis."""
@@ -83,6 +86,8 @@ class Values:
                 return (node.inputs[0], WHOLE), shown
             elif node.op == "scan":
                 node = node["body"].yields[0]
+            elif node in self._passed:
+                node = shown = self._passed[node]
             elif node.op == "param" and node in self._params and self.carry(node) is None and self._step(node) is None:
                 scan, place = self._params[node]
                 node = shown = scan.inputs[place - 1]
@@ -94,6 +99,8 @@ class Values:
         node, index = key
         if index != WHOLE:
             return (node["body"].carries[index],)
+        if node.op == "choose":
+            return tuple(body.yields[0] for body in (node["first"], node["second"]))
         carry = self.carry(node)
         return (carry[0].inputs[carry[1]],) if carry else node.inputs
 

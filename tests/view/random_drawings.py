@@ -17,12 +17,12 @@ def drawing(seed: int, count: int, reach: int = 6) -> Drawing:
     """A picture with `count` boxes in groups nested up to four deep; wires mostly lead to one of the next `reach` boxes."""
     random = Random(seed)
     paths: list[Path] = []
-    path: tuple[tuple[str, bool], ...] = ()
+    path: Path = ()
     for number in range(count):
         if random.random() < 0.3:
             path = path[: random.randrange(len(path) + 1)]
         if random.random() < 0.35 and len(path) < 4:
-            path = (*path, (f"block {number}", random.random() < 0.1))
+            path = (*path, (f"block {number}", "scan" if random.random() < 0.1 else "block", 0))
         paths.append(path)
     wires: list[tuple[int, tuple[int, ...]]] = []
     for source in range(count - 1):
