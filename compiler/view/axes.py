@@ -21,11 +21,11 @@ def axis_pairs(type: TensorType | TupleType) -> list[tuple[str, str]]:
 
 def worked_along(node: Node) -> list[str]:
     """The axes that something happens along: named by an option, used up, or made. The others only come along."""
-    if node.op in ("input", "weight", "param", "item", "rename"):
+    if node.op in ("input", "weight", "param", "item", "rename", "choose", "scan"):
         return []
     before = dict.fromkeys(name for source in node.inputs if source.op != "weight" for name in _names(source.type))
     after = dict.fromkeys(_names(node.type))
-    said = set(_words([value for _, value in node.attrs]))
+    said = set(_words(tuple(value for _, value in node.attrs)))
     changed = (name for name in {**before, **after} if name in said or (name in before) != (name in after))
     return list(changed) if before else [name for name in after if name in said]
 
@@ -35,11 +35,11 @@ def _names(type: TensorType | TupleType) -> Iterator[str]:
         yield from one.names
 
 
-def _words(values: Any) -> Iterator[str]:
-    stack: list[Any] = [values]
+def _words(values: tuple[Any, ...]) -> Iterator[str]:
+    stack: list[Any] = list(values)
     while stack:
         value = stack.pop()
         if isinstance(value, str):
             yield value
-        elif isinstance(value, list) or is_tuple(value):
+        elif is_tuple(value):
             stack.extend(value)

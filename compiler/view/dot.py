@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..graph import Graph
+from .folding import folded
 from .model import Box, Drawing
 from .reading import read
 from .style import HUES, hue_of
@@ -14,9 +15,9 @@ _SHAPES = {"input": "box", "output": "box", "weight": "box", "state": "box", "op
 _STYLES = {"block": "rounded", "scan": "dashed", "choice": "rounded", "way": "dotted"}
 
 
-def render_dot(graph: Graph) -> str:
+def render_dot(graph: Graph, depth: int | None = None) -> str:
     """A digraph with one cluster for each block."""
-    drawing = read(graph)
+    drawing = folded(read(graph), depth)
     lines = [
         f"digraph {quoted(drawing.title)} {{",
         "  rankdir=TB;",

@@ -77,6 +77,11 @@ def operations(drawing: Drawing) -> tuple[int, ...]:
     return tuple(counts)
 
 
+def folded(drawing: Drawing, depth: int | None) -> Drawing:
+    """The drawing with blocks nested deeper than `depth` closed; None leaves all open."""
+    return drawing if depth is None else fold(drawing, opened_to(drawing, depth)).drawing
+
+
 def opened_to(drawing: Drawing, depth: int) -> tuple[int, ...]:
     """The groups that stand in fewer than `depth` others: with 0 none is open, with 1 those on top."""
     return tuple(number for number in range(1, len(drawing.groups)) if len(chain(drawing.groups, number)) - 1 <= depth)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..graph import Graph
+from .folding import folded
 from .model import Box, Drawing
 from .reading import read
 from .style import HUES, hue_of
@@ -13,9 +14,9 @@ _OPEN = {"input": "([", "output": "([", "weight": "([", "state": "([", "op": "["
 _CLOSE = {"input": "])", "output": "])", "weight": "])", "state": "])", "op": "]", "sign": "))", "closed": "]]"}
 
 
-def render_mermaid(graph: Graph) -> str:
+def render_mermaid(graph: Graph, depth: int | None = None) -> str:
     """A flowchart from top to bottom with one subgraph for each block."""
-    drawing = read(graph)
+    drawing = folded(read(graph), depth)
     used = [name for name in HUES if any(hue_of(box.family) == name for box in drawing.boxes)]
     lines = ["flowchart TB", *_groups(drawing), *_edges(drawing), *(_class(name) for name in used)]
     return "\n".join(lines) + "\n"

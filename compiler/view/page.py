@@ -14,9 +14,12 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inl
 """The browser itself holds the page to what the first line above says."""
 
 
-def asset(package: str, name: str) -> str:
-    """The text of a file in the folder `assets` of a package: `asset(__package__, "viewer.css")`."""
-    return (files(package) / "assets" / name).read_text(encoding="utf-8")
+_HERE = __name__.rpartition(".")[0]
+
+
+def asset(package: str | None, name: str) -> str:
+    """The text of a file in the folder `assets` of a package, of this one without: `asset(__package__, "viewer.css")`."""
+    return (files(package or _HERE) / "assets" / name).read_text(encoding="utf-8")
 
 
 def page(title: str, body: str, *, styles: Sequence[str] = (), scripts: Sequence[str] = (), data: Any = None) -> str:

@@ -48,10 +48,19 @@ def hue_of(family: str) -> str:
 
 
 def style_sheet(used: list[str]) -> str:
-    """The rules for a picture with these hues."""
-    light = [f".{name} {{ fill: {HUES[name].fill}; stroke: {HUES[name].edge}; }}" for name in used]
-    dark = [f".{name} {{ fill: {HUES[name].dark_fill}; stroke: {HUES[name].dark_edge}; }}" for name in used]
-    return "\n".join([*_BASE, *light, "@media (prefers-color-scheme: dark) {", *(f"  {rule}" for rule in (*_DARK, *dark)), "}"])
+    """The rules for a picture with these hues, for paper and for dark screens."""
+    dark = [f"  {rule}" for rule in (*_DARK, *_hues(used, True))]
+    return "\n".join([*_BASE, *_hues(used, False), "@media (prefers-color-scheme: dark) {", *dark, "}"])
+
+
+def plain_rules(dark: bool) -> list[str]:
+    """The rules for all hues, only by day or only by night."""
+    return [*_BASE, *(_DARK if dark else ()), *_hues(list(HUES), dark)]
+
+
+def _hues(used: list[str], dark: bool) -> list[str]:
+    pairs = {name: (HUES[name].dark_fill, HUES[name].dark_edge) if dark else (HUES[name].fill, HUES[name].edge) for name in used}
+    return [f".{name} {{ fill: {fill}; stroke: {edge}; }}" for name, (fill, edge) in pairs.items()]
 
 
 _BASE = (

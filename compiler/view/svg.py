@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from ..graph import Graph
 from . import measures
+from .folding import folded
 from .layout import Picture, Rect, Route, lay_out
 from .metrics import text_width
 from .model import Box, Drawing
@@ -20,9 +21,9 @@ _LEGEND = 26.0
 _HEAD = 7.0
 
 
-def render_svg(graph: Graph) -> str:
+def render_svg(graph: Graph, depth: int | None = None) -> str:
     """The whole document. Lengths are pixels; text is legible at its own size."""
-    drawing = read(graph)
+    drawing = folded(read(graph), depth)
     return draw(drawing, lay_out(drawing))
 
 

@@ -143,6 +143,12 @@ EXPLANATIONS = (
     Explanation("E0701", "weights that do not fit", "The message lists every missing, unexpected and misshapen name."),
     Explanation("E0702", "a graph file that cannot be read", "It is not the JSON of a graph, or of another version."),
     Explanation(
+        "E0703",
+        "a profile that does not fit",
+        "A profile is a JSON object from names to seconds. A name is the path of a block, of what owns weights, or of a named value.",
+    ),
+    Explanation("E0704", "a package that is not installed", "Writing .onnx files needs the package `onnx`: `pip install 'attn[onnx]'`."),
+    Explanation(
         "E0801",
         "an axis that cannot be pruned",
         "A slice can go where everything that has it works through its axis one by one, until it is added up (`linear`, `conv`, `dot`, "

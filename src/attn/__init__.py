@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from .compiler.explain import Explanation
     from .compiler.lower.module import AttnModule
     from .compiler.passes.base import Mode
+    from .compiler.view.viewer import View
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AttnError", "BlockProgram", "Diagnostic", "Text", "check", "compile", "explain", "importances", "load", "load_weights", "prune",
-    "save_weights", "std", "text",
+    "save_weights", "std", "text", "view",
 ]  # fmt: skip
 
 
@@ -98,6 +99,27 @@ def explain(
     return explain_program(
         load(source, block), {**(bind or {}), **sizes}, inputs, level=level, mode=mode, stop_after=stop_after, copies=copies
     )
+
+
+def view(
+    source: Any,
+    block: str | None = None,
+    *,
+    bind: dict[str, Any] | None = None,
+    inputs: tuple[str, ...] = (),
+    mode: Mode = "train",
+    level: int = 2,
+    profile: Any = None,
+    **sizes: Any,
+) -> View:
+    """A page to look at a program: its text, and its graph as written and after every pass. A notebook shows it; `.save(path)` writes it.
+
+    The arguments are those of `compile`; what is not bound stays a symbol, and torch is not imported. `profile`: seconds by name (or the
+    path of a JSON file of these), to colour by time; names are paths of blocks, of what owns weights, or of named values. Raises AttnError.
+    """
+    from .compiler.view.viewing import view_program
+
+    return view_program(load(source, block), {**(bind or {}), **sizes}, inputs, level=level, mode=mode, profile=profile)
 
 
 def load_weights(module: AttnModule, source: Any, names: Any = None, ignore: Sequence[str] = ()) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from . import __version__
-from .commands import building, explaining, looking, pruning, sources, systems, verifying
+from .commands import building, drawing, explaining, looking, pruning, sources, systems, verifying
 from .commands.shared import fail
 from .dsl.diagnostics import AttnError
 
@@ -56,6 +56,7 @@ def main() -> None:
     attn check se.attn                      look for mistakes
     attn show std.channel:se --bind C=64    what a block is and costs
     attn graph se.attn -o se.svg            draw it
+    attn view se.attn -o se.html            look at it, and at what every pass does
     attn explain std.heads:mha              what the compiler makes of it, and why
     attn verify std.heads:mha               whether that kept its meaning
     attn compile se.attn --bind C=64 -o se.py
@@ -70,7 +71,8 @@ COMMANDS: tuple[click.Command, ...] = (
     sources.check,
     sources.fmt,
     building.compile_command,
-    building.graph,
+    drawing.graph,
+    drawing.view_command,
     verifying.verify,
     looking.show,
     explaining.explain,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -115,20 +114,13 @@ def level_options(command: Callable[..., Any], level: int = 2) -> Callable[..., 
     return click.option("-O", "--level", type=click.IntRange(0, 2), default=level, show_default=True, help=help)(command)
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all."""
+    from ..compiler.files import write_whole as write
+
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        write(path, content)
     except OSError as error:
-        raise click.ClickException(f"cannot write {path}: {error.strerror}") from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-        os.chmod(name, mode)
-        os.replace(name, path)
-    except OSError as error:
-        Path(name).unlink(missing_ok=True)
         raise click.ClickException(f"cannot write {path}: {error.strerror}") from None
 
 
@@ -139,15 +131,9 @@ def write_new(path: Path, text: str) -> None:
     write_whole(path, text)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def emit(text: str, output: Path | None) -> None:
+def emit(content: str | bytes, output: Path | None) -> None:
     if output is None:
-        click.echo(text, nl=not text.endswith("\n"))
+        click.echo(content, nl=isinstance(content, str) and not content.endswith("\n"))
     else:
-        write_whole(output, text)
+        write_whole(output, content)
         click.echo(f"wrote {output}", err=True)

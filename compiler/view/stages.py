@@ -1,0 +1,188 @@
+"""What the viewer shows, as plain records: the texts, and the graph at every stage, where parts that two stages share stand once."""
+
+from __future__ import annotations
+
+from collections import Counter as Count
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...dsl.source import Source, Span
+from ..cost import graph_cost, readable
+from ..describe import call_shape, written
+from ..graph import Graph
+from ..ops.base import OPERATORS, Operator
+from ..passes.base import Change
+from ..types import STAR
+from .axes import axis_pairs, worked_along
+from .matching import Identity, identities
+from .metrics import shorten
+from .reading import Reading, read_with_nodes
+from .scene import scene_record
+from .spending import Amount, Counter, evaluated
+from .style import hue_of
+from .words import options_text, type_text, weight_text
+
+if TYPE_CHECKING:
+    from ..passes.base import Mode
+    from ..passes.pipeline import Optimised
+    from .profile import Times
+
+Record = dict[str, Any]
+_FORMULA = 240
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A graph with a name: as written, after a pass, or one of two programs that are compared."""
+
+    name: str
+    promise: str
+    graph: Graph
+    changes: tuple[Change, ...] = ()
+    left: tuple[Change, ...] = ()
+
+
+def stages_of(done: Optimised) -> list[Stage]:
+    """The graph as written, and after every pass."""
+    first = Stage("as written", "The graph of the text, before any pass.", done.source)
+    return [first, *(Stage(step.done.name, step.done.promise, step.after, step.changes, step.left) for step in done.steps)]
+
+
+def record_of(title: str, stages: Sequence[Stage], mode: Mode = "train", times: Times | None = None) -> Record:
+    """All that a page needs, ready for JSON. The same stages give the same record."""
+    return _Recorder(stages, mode, times).record(title)
+
+
+class _Recorder:
+    def __init__(self, stages: Sequence[Stage], mode: Mode, times: Times | None) -> None:
+        self.stages = stages
+        self.mode: Mode = mode
+        self.times = times
+        self.numbers: dict[int, int] = {}
+        self.readings: list[Reading] = []
+        for stage in stages:
+            if id(stage.graph) not in self.numbers:
+                self.numbers[id(stage.graph)] = len(self.readings)
+                self.readings.append(read_with_nodes(stage.graph))
+        self.sources: dict[Source, int] = {}
+        self.facts: dict[str, int] = {}
+        self.pool: list[Record] = []
+
+    def record(self, title: str) -> Record:
+        for stage in self.stages:
+            self._source(stage.graph.span.source)
+        drawings = [self._drawing(*both) for both in zip(self.readings, identities(self.readings), strict=True)]
+        stages = [self._stage(stage) for stage in self.stages]
+        counted = [Counter(stage.graph).assumed for stage in self.stages]
+        return {
+            "title": title,
+            "mode": self.mode,
+            "stages": stages,
+            "drawings": drawings,
+            "facts": self.pool,
+            "operators": _operators(self.readings),
+            "axes": _axes(drawings),
+            "sources": [{"name": _file(source), "text": source.text, "library": source.library} for source in self.sources],
+            "assumed": {"batch" if name == STAR else name: size for one in counted for name, size in one.items()},
+            "begin": self._begin(),
+            "timed": self.times is not None,
+        }
+
+    def _begin(self) -> list[int] | None:
+        """The source and the line where the block begins; its comment stands above it."""
+        place = self._place(self.stages[0].graph.span)
+        if place is None:
+            return None
+        return [place[0], max(1, place[1] - len(self.stages[0].graph.doc.splitlines()))]
+
+    # ------------------------------------------------ stages
+
+    def _stage(self, stage: Stage) -> Record:
+        cost = graph_cost(stage.graph, self.mode)
+        assumed = Counter(stage.graph).assumed
+        amounts = {"flops": cost.flops, "bytes": cost.bytes, "parameters": cost.parameters}
+        return {
+            "name": stage.name,
+            "promise": stage.promise,
+            "doc": stage.graph.doc,
+            "drawing": self.numbers[id(stage.graph)],
+            "changes": [self._change(change) for change in stage.changes],
+            "left": [self._change(change) for change in stage.left],
+            "cost": {name: _amount(Amount(str(readable(size)), evaluated(size, assumed))) for name, size in amounts.items()},
+        }
+
+    def _change(self, change: Change) -> Record:
+        places = [self._place(span) for span in change.spans]
+        return {"text": change.text, "places": [place for place in places if place is not None]}
+
+    # ------------------------------------------------ one drawing
+
+    def _drawing(self, reading: Reading, identity: Identity) -> Record:
+        scene = scene_record(reading.drawing)
+        counter = Counter(reading.graph)
+        seconds = self.times.of(reading) if self.times is not None else None
+        for number, record in enumerate(scene["boxes"]):
+            record["id"] = identity.boxes[number]
+            record["fact"] = self._fact(reading, number, counter)
+            if seconds is not None and number in seconds.boxes:
+                record["seconds"] = seconds.boxes[number]
+        for number, record in enumerate(scene["groups"]):
+            record["path"] = identity.groups[number]
+            if seconds is not None and number in seconds.groups:
+                record["seconds"] = seconds.groups[number]
+        for record, wire, node in zip(scene["wires"], reading.drawing.wires, reading.values, strict=True):
+            record.update(axes=axis_pairs(node.type), type=wire.tip, label=wire.label)
+        return scene
+
+    def _fact(self, reading: Reading, number: int, counter: Counter) -> int:
+        """The place in the pool of what is told of a box, apart from where it stands in this drawing."""
+        box, node = reading.drawing.boxes[number], reading.nodes[number]
+        fact: Record = {"hue": hue_of(box.family), "lines": box.lines, "note": box.note, "tip": box.tip}
+        fact["weights"] = [weight_text(weight) for weight in reading.weights[number]]
+        if node is not None:
+            fact.update(op=node.op, name=node.name, type=type_text(node.type), axes=axis_pairs(node.type), along=worked_along(node))
+            fact.update(options=options_text(node), place=self._place(node.span))
+            if box.kind in ("op", "sign"):
+                spent = counter.of(node)
+                fact.update(flops=_amount(spent.flops), bytes=_amount(spent.bytes))
+        key = repr(fact)
+        if key not in self.facts:
+            self.facts[key] = len(self.pool)
+            self.pool.append(fact)
+        return self.facts[key]
+
+    def _place(self, span: Span) -> list[int] | None:
+        """Source, and line and column of both ends; None for what stands in no text."""
+        if not span.source.text:
+            return None
+        return [self._source(span.source), *span.source.position(span.start), *span.source.position(span.end)]
+
+    def _source(self, source: Source) -> int:
+        return self.sources.setdefault(source, len(self.sources))
+
+
+def _amount(amount: Amount) -> list[str | float | None]:
+    return [shorten(amount.formula, _FORMULA), amount.value]
+
+
+def _file(source: Source) -> str:
+    """What a text is called, without the folders it stands in."""
+    return source.name.replace("\\", "/").rpartition("/")[2]
+
+
+def _operators(readings: Sequence[Reading]) -> Record:
+    """What each operator in the drawings is."""
+    names = sorted({node.op for reading in readings for node in reading.nodes if node is not None and node.op in OPERATORS})
+    return {name: _operator(OPERATORS[name]) for name in names}
+
+
+def _operator(operator: Operator) -> Record:
+    call = call_shape(operator.name, operator.signature) if written(operator) else ""
+    return {"call": call, "family": operator.family, "doc": " ".join(operator.doc.split())}
+
+
+def _axes(drawings: Sequence[Record]) -> list[str]:
+    """The names of all axes on wires, those on most wires first."""
+    counts = Count(name for drawing in drawings for wire in drawing["wires"] for name, _ in wire["axes"])
+    return sorted(counts, key=lambda name: (name != STAR, -counts[name], name))

@@ -1,0 +1,49 @@
+"""Times that a user measured: they reach the boxes they name, and a file that does not fit is told so."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from golden_support import GOLDEN, Golden, golden_files
+
+from attn import AttnError, load, view
+from attn.compiler.view import to_onnx
+from attn.compiler.view.profile import Times
+from attn.compiler.view.reading import read_with_nodes
+from attn.dsl.render import render_all
+
+PROFILES = golden_files(GOLDEN / "viewing")
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
+def test_a_profile_that_does_not_fit_is_told(path: Path, golden: Callable[[Path, Callable[[Golden], str]], None], tmp_path: Path) -> None:
+    def told(case: Golden) -> str:
+        (tmp_path / "times.json").write_text(case.source, encoding="utf-8")
+        with pytest.raises(AttnError) as caught:
+            view("std.heads", "mha", profile=tmp_path / "times.json")
+        assert caught.value.diagnostics[0].code == path.stem[:5]
+        return render_all(caught.value.diagnostics, color=False) + "\n"
+
+    golden(path, told)
+
+
+def test_times_reach_blocks_weights_and_named_values() -> None:
+    reading = read_with_nodes(load(Path(__file__).parents[1] / "programs" / "vit.attn", "vit").graph({"heads": 4, "depth": 2}, checking=True))
+    found = Times({"layers.0": 4.0, "layers.1.fc1": 2.0, "layers.0.attention.q": 1.0}).of(reading)
+    assert [(reading.drawing.groups[number].title, value) for number, value in found.groups.items()] == [("layers.0", 4.0)]
+    assert [(reading.drawing.boxes[number].note, value) for number, value in found.boxes.items()] == [("fc1", 2.0), ("q", 1.0)]
+
+
+def test_a_name_that_several_boxes_have_is_shared_evenly() -> None:
+    reading = read_with_nodes(load("std.linear", "linear_mha").graph({}, checking=True))
+    found = Times({"q": 3.0}).of(reading)
+    assert sum(found.boxes.values()) == pytest.approx(3.0)
+
+
+def test_without_the_package_onnx_a_diagnostic_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(AttnError, match=r"E0704.*\n.*attn\[onnx\]"):
+        to_onnx(load("std.channel", "se").graph({}, checking=True))
