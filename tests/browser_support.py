@@ -44,7 +44,9 @@ def opened(browser: Browser, path: Path, scheme: Literal["light", "dark"] = "lig
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: complaints.append(request.url) if request.url != path.as_uri() and request.url[:5] != "blob:" else None)
+    page.on(
+        "request", lambda request: complaints.append(request.url) if request.url != path.as_uri() and request.url[:5] != "blob:" else None
+    )
     page.goto(path.as_uri())
     yield page
     context.close()

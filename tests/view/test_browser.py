@@ -73,7 +73,11 @@ def cases() -> list[tuple[Drawing, list[int]]]:
 
 def positions(picture: Picture) -> Any:
     rects = [[[rect.x, rect.y, rect.width, rect.height] for rect in rects] for rects in (picture.boxes, picture.groups)]
-    return [*rects, list(map(list, picture.titles)), [[[list(map(list, way)) for way in wire.ways], list(wire.label)] for wire in picture.wires]]
+    return [
+        *rects,
+        list(map(list, picture.titles)),
+        [[[list(map(list, way)) for way in wire.ways], list(wire.label)] for wire in picture.wires],
+    ]
 
 
 def test_the_browser_lays_out_as_python_does(browser: Browser, tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ def test_a_profile_that_does_not_fit_is_told(path: Path, golden: Callable[[Path,
 
 
 def test_times_reach_blocks_weights_and_named_values() -> None:
-    reading = read_with_nodes(load(Path(__file__).parents[1] / "programs" / "vit.attn", "vit").graph({"heads": 4, "depth": 2}, checking=True))
+    program = load(Path(__file__).parents[1] / "programs" / "vit.attn", "vit")
+    reading = read_with_nodes(program.graph({"heads": 4, "depth": 2}, checking=True))
     found = Times({"layers.0": 4.0, "layers.1.fc1": 2.0, "layers.0.attention.q": 1.0}).of(reading)
     assert [(reading.drawing.groups[number].title, value) for number, value in found.groups.items()] == [("layers.0", 4.0)]
     assert [(reading.drawing.boxes[number].note, value) for number, value in found.boxes.items()] == [("fc1", 2.0), ("q", 1.0)]
