@@ -33,12 +33,17 @@ def _sequence_cases() -> list[Case]:
         {"form": "taylor", "joint": False}
     ]
     filters = [True, False]
+    ways: list[dict[str, Any]] = [{"how": how} for how in ("concat", "gate", "affine", "bent")] + [{"how": "concat", "deep": True}]
+    tokens = ((2, 5, 6), (2, 5, 4))
     return [
         *[Case("deconstructed", "mixer", partial(sequences.deconstructed, **f), (x,), {"D": 12, **f}, {"N": 7}) for f in forms],
         Case("deconstructed", "mixer", sequences.deconstructed, (x, x), {"D": 12}, {"N": 7}, given=("source",)),
         *[Case("adaptive_filter", "afa", partial(sequences.adaptive_filter, robust=r),
                ((2, 7, 6), torch.arange(7.0, dtype=torch.float64) ** 1.1),
                {"D": 6, "robust": r}, {"N": 7}, lead=False, half=False) for r in filters],
+        *[Case("conditioning", "condition", partial(sequences.condition, **w), tokens, {"D": 6, "F": 4, **w}, {"N": 5}) for w in ways],
+        Case("conditioning", "condition", sequences.condition, (*tokens, KEEP), {"D": 6, "F": 4}, {"N": 5}, given=("keep",), lead=False),
+        Case("conditioning", "reader", sequences.reader, tokens, {"E": 6, "F": 4}, {"N": 5}),
         *[Case("multi_token", "mta", partial(sequences.multi_token, rotary=r, layer=n), ((2, 7, 16),),
                {"D": 16, "rotary": r, "layer": n}, {"N": 7})
           for r, n in ((False, 0), (True, 3))],
@@ -52,6 +57,10 @@ def _sequence_cases() -> list[Case]:
           for m in ({}, {"size": 2, "top": 3}, {"size": 4, "top": 1}, {"size": 3, "top": 5})],
         Case("moba", "grouped", partial(sequences.moba_grouped, count=4, groups=2), (x,), {"D": 12, "heads": 4, "groups": 2}, {"N": 7},
                half=False),
+        Case("multi_query", "mqa", sequences.multi_query, ((2, 7, 6),), {"D": 6}, {"N": 7}),
+        Case("multi_query", "mqa", sequences.multi_query, ((2, 7, 6), (2, 5, 6)), {"D": 6}, {"N": 7, "M": 5}, given=("memory",)),
+        Case("multi_query", "mqa", partial(sequences.multi_query, seen=torch.ones(7, 7).tril().triu(-2) > 0), ((2, 7, 6),),
+             {"D": 6, "causal": True, "window": 3}, {"N": 7}),
         *[Case("latent", "mla", sequences.latent, ((2, 7, 6),), {"D": 6, **q}, {"N": 7}) for q in ({}, {"query_latent": 5})],
         *[Case("differential", "diff", partial(sequences.differential, layer=n), (x,), {"D": 12, "layer": n}, {"N": 7}) for n in (1, 4)],
     ]  # fmt: skip
@@ -98,15 +107,9 @@ def _image_cases() -> list[Case]:
         *[Case("efficient", "efficient", partial(images.efficient, count=2, scaling=s), (small,),
                {"C": 8, "heads": 2, "keys": 6, "values": 10, "scaling": s}, big) for s in (False, True)],
         Case("efficient", "explicit", partial(images.efficient, count=2), (small,), {"C": 8, "heads": 2, "keys": 6, "values": 10}, big),
-        *[Case("cbam_variants", "cbam", partial(images.cbam, **c), (small,), {"C": 8, "reduction": 4, "kernel": 3, **c}, big)
-          for c in ({"pools": 1, "spatial": False}, {"pools": 2}, {"pools": 4})],
-        *[Case("cbam_variants", "bottleneck", partial(images.bottleneck, stride=s), (small,),
-               {"C": 8, "width": 3, "stride": s}, big) for s in (1, 2)],
         Case("guided_context", "gcg", images.guided_context, ((2, 16, 5, 7),), {"C": 16}, big),
         *[Case("neighborhood", "gna", partial(images.neighborhood, mask=m), ((2, 5, 7, 8),), {"D": 8, **bind}, big) for bind, m in flat],
         Case("neighborhood", "gna3", bare(images.neighborhood_3d, mask=deep), ((2, 4, 3, 5, 6),) * 3, {"s": 2}, {"T": 4, "H": 3, "W": 5}),
-        *[Case("squeeze", "se", partial(images.squeeze, hard=h), ((2, 12, 5, 7),), {"C": 12, "reduction": 4, "hard": h, "multiple": m}, big)
-          for h, m in ((False, 1), (True, 8))],
         *[Case("regional_non_local", "regional", partial(images.regional, rows=a, columns=b), (even,), {"C": 8, "rows": a, "columns": b},
                {"H": 8, "W": 12}) for a, b in ((4, 2), (1, 1))],
         Case("regional_non_local", "dwt", bare(images.dwt), (even,), {}, {"H": 8, "W": 12, "C": 8}),
@@ -119,7 +122,6 @@ def _image_cases() -> list[Case]:
 
 def _network_cases() -> list[Case]:
     net = {"channels": 8, "groups": 2, "blocks": 2, "reduction": 4}
-    davit: dict[str, Any] = {"widths": [6, 8, 12, 16], "heads": [1, 2, 3, 4], "depths": [1, 1, 2, 1], "size": 3, "classes": 5}
     words = (ids(2, 7, top=20), ids(2, 5, top=20), ids(2, 7, 6, top=10), ids(2, 5, 6, top=10))
     match = ((2, 5, 2, 3, 3, 2),)
     return [
@@ -133,12 +135,6 @@ def _network_cases() -> list[Case]:
              lead=False, half=False),
         Case("match_to_match", "additive", networks.additive, ((2, 7, 6),), {"D": 6}, {"N": 7}),
         Case("match_to_match", "matcher", networks.matcher, match, {"L": 5}, {"P": 2, "Q": 3, "U": 3, "V": 2}, lead=False, half=False),
-        Case("davit", "windowed", partial(networks.windowed, count=2, size=3), ((2, 6, 5, 7),), {"C": 6, "heads": 2, "size": 3},
-               {"H": 5, "W": 7}),
-        *[Case("davit", "grouped", partial(networks.grouped, count=2, rotated=r), ((2, 6, 5, 7),), {"C": 6, "heads": 2, "rotated": r},
-               {"H": 5, "W": 7}) for r in (True, False)],
-        Case("davit", "davit", partial(networks.davit, count=[1, 2, 3, 4], depths=[1, 1, 2, 1], size=3), ((2, 3, 43, 51),), davit,
-             {"H": 43, "W": 51}, lead=False, half=False, scale=0.2),
         Case("bidaf", "flow", networks.attention_flow, ((2, 7, 4), (2, 5, 4)), {"D": 4}, {"T": 7, "J": 5}),
         Case("bidaf", "flow", networks.attention_flow, ((2, 5, 4), (2, 5, 4), KEEP, KEEP.flip(1)), {"D": 4}, {"T": 5, "J": 5},
              given=("hm", "um"), lead=False),

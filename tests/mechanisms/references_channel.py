@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,20 +21,17 @@ def lin(w: Weights, name: str, x: Tensor) -> Tensor:
     return fn.linear(x, w[f"{name}.weight"], w.get(f"{name}.bias"))
 
 
-def split_attention(radix: int, cardinality: int) -> Callable[..., Any]:
-    def run(w: Weights, x: Tensor) -> Tensor:
-        x = x[None]
-        u = fn.relu(norm2d(w, "bn0", fn.conv2d(x, w["conv.weight"], padding=1, groups=radix * cardinality)))
-        channels = u.shape[1] // radix
-        u = u.view(1, radix, channels, *u.shape[2:])
-        g = u.sum(1).mean((2, 3), keepdim=True)
-        a = fn.relu(norm2d(w, "bn1", fn.conv2d(g, w["fc1.weight"][..., None, None], w["fc1.bias"], groups=cardinality)))
-        z = fn.conv2d(a, w["fc2.weight"][..., None, None], w["fc2.bias"], groups=cardinality)
-        z = z.view(1, cardinality, radix, -1).transpose(1, 2)
-        z = torch.sigmoid(z) if radix == 1 else torch.softmax(z, 1)
-        return (z.reshape(1, radix, channels, 1, 1) * u).sum(1)[0]
+def dynamic_linear(w: Weights, path: str, x: Tensor, t: Tensor) -> Tensor:
+    m = lin(w, f"{path}.u", t).view(x.shape[-1] + 1, -1) @ w[f"{path}.v"]
+    return x @ m[:-1] + m[-1]
 
-    return run
+
+def tdam(w: Weights, x: Tensor, t: Tensor) -> Tensor:
+    def mlp(path: str, x: Tensor) -> Tensor:
+        return dynamic_linear(w, f"{path}.fc2", fn.relu(dynamic_linear(w, f"{path}.fc1", x, t)), t)
+
+    x = x * torch.sigmoid(mlp("channel", x).mean(0, keepdim=True))
+    return x * torch.sigmoid(mlp("spatial", x).mean(1, keepdim=True))
 
 
 def mafi(share: bool) -> Callable[..., Any]:
@@ -125,89 +121,10 @@ def memory_net(w: Weights, x: Tensor) -> Tensor:
     return mem[-1]
 
 
-def ggem(groups: int) -> Callable[..., Any]:
-    def run(w: Weights, x: Tensor) -> Tensor:
-        y = x[1:].clamp(min=1e-6).view(x.shape[0] - 1, groups, -1)
-        p = w["p"][:, None]
-        return ((y**p).mean(0) ** (1 / p)).flatten()
-
-    return run
-
-
-def fcanet(us: list[int], vs: list[int], size: int) -> Callable[..., Any]:
-    def wave(k: int) -> Tensor:
-        t = torch.arange(size, dtype=torch.float64)
-        return torch.cos(math.pi * k * (t + 0.5) / size) / math.sqrt(size) * (1 if k == 0 else math.sqrt(2))
-
-    def run(w: Weights, x: Tensor) -> Tensor:
-        basis = torch.stack([torch.outer(wave(u * (size // 7)), wave(v * (size // 7))) for u, v in zip(us, vs, strict=True)])
-        basis = basis.repeat_interleave(x.shape[0] // len(us), 0)
-        s = (fn.adaptive_avg_pool2d(x, size) * basis).sum((1, 2))
-        return x * torch.sigmoid(lin(w, "fc2", fn.relu(lin(w, "fc1", s))))[:, None, None]
-
-    return run
-
-
-def eca(kernel: int) -> Callable[..., Any]:
-    def run(w: Weights, x: Tensor) -> Tensor:
-        assert w["conv.weight"].shape[-1] == kernel
-        return x * torch.sigmoid(conv_over(w["conv.weight"], x.mean((1, 2))))[:, None, None]
-
-    return run
-
-
-def triplet(spatial: bool) -> Callable[..., Any]:
-    def run(w: Weights, x: Tensor) -> Tensor:
-        def gate(path: str, pool: int, y: Tensor) -> Tensor:
-            z = torch.stack([y.amax(0), y.mean(0)])[None]
-            weight = w[f"{path}.conv.weight"]
-            m = norm2d(w, f"{path}.norm", fn.conv2d(z, weight, padding=weight.shape[-1] // 2))
-            return y * torch.sigmoid(m)[0]
-
-        a = gate("a", 1, x.permute(1, 0, 2)).permute(1, 0, 2)
-        b = gate("b", 2, x.permute(2, 1, 0)).permute(2, 1, 0)
-        return (a + b + gate("c", 0, x)) / 3 if spatial else (a + b) / 2
-
-    return run
-
-
-def ela(kernel: int, per: int, groups: int, share: bool) -> Callable[..., Any]:
-    def run(w: Weights, x: Tensor) -> Tensor:
-        def strip(path: str, z: Tensor) -> Tensor:
-            y = fn.conv1d(z[None], w[f"{path}.conv.weight"], padding=kernel // 2, groups=len(z) // per)
-            return torch.sigmoid(fn.group_norm(y, groups, w[f"{path}.norm.weight"], w[f"{path}.norm.bias"]))[0]
-
-        return x * strip("f", x.mean(2))[:, :, None] * strip("f" if share else "f2", x.mean(1))[:, None, :]
-
-    return run
-
-
-def polarized(variant: str) -> Callable[..., Any]:
-    def run(w: Weights, x: Tensor) -> Tensor:
-        def channel(x: Tensor) -> Tensor:
-            flat = x.flatten(1)
-            z = (w["channel.v.weight"] @ flat) @ (w["channel.q.weight"] @ flat).softmax(-1)[0]
-            if variant == "sequential":
-                z = lin(w, "channel.up1", z)
-                z = fn.relu(fn.layer_norm(z, z.shape, w["channel.norm.weight"], w["channel.norm.bias"]))
-                z = lin(w, "channel.up2", z)
-            else:
-                z = lin(w, "channel.up", z)
-            if variant == "paper":
-                z = fn.layer_norm(z, z.shape, w["channel.norm.weight"], w["channel.norm.bias"])
-            return x * torch.sigmoid(z)[:, None, None]
-
-        def spatial(x: Tensor) -> Tensor:
-            flat = x.flatten(1)
-            g, th = (w["spatial.g.weight"] @ flat).mean(1), w["spatial.theta.weight"] @ flat
-            if variant == "paper":
-                s = g.softmax(0) @ th
-            elif variant == "parallel":
-                s = (g @ th).softmax(0)
-            else:
-                s = g @ th.softmax(1)
-            return x * torch.sigmoid(s).view(x.shape[1:])
-
-        return spatial(channel(x)) if variant == "sequential" else channel(x) + spatial(x)
+def sentence(fuse: str) -> Callable[..., Any]:
+    def run(w: Weights, x: Tensor, t: Tensor) -> Tensor:
+        z = x.mean((1, 2))
+        f = torch.cat([z, t]) if fuse == "join" else lin(w, "gate.from_image", z) * lin(w, "gate.from_text", t)
+        return x * torch.sigmoid(lin(w, "gate.fc2", fn.relu(lin(w, "gate.fc1", f))))[:, None, None]
 
     return run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from systems.plain import Weights, attention, batch_norm, conv, dense, mixed, norm, one_norm
+from systems.plain import Weights, attention, conv, dense, mixed, norm
 from torch import Tensor
 from torch.nn import functional as fn
 
@@ -39,30 +39,6 @@ def efficient(p: Weights, x: Tensor, count: int, scaling: bool = False) -> Tenso
         q, k = q.softmax(2), k.softmax(3)
     y = v @ (k.mT @ q)
     return x + mixed(p, "out", y.reshape(b, -1, h, w))
-
-
-def gate_of_channels(p: Weights, x: Tensor, pools: int) -> Tensor:
-    def mlp(z: Tensor) -> Tensor:
-        return dense(p, "fc2", dense(p, "fc1", z).relu())
-
-    seen = x.flatten(2)
-    made = [seen.mean(-1), seen.amax(-1), seen.square().sum(-1).sqrt(), seen.logsumexp(-1)]
-    return torch.stack([mlp(z) for z in made[:pools]]).sum(0).sigmoid()[..., None, None]
-
-
-def cbam(p: Weights, x: Tensor, spatial: bool = True, pools: int = 2) -> Tensor:
-    x = x * gate_of_channels(p, x, pools)
-    if spatial:
-        z = torch.stack((x.amax(1), x.mean(1)), 1)
-        x = x * one_norm(p, "norm", conv(p, "spatial", z)).sigmoid()
-    return x
-
-
-def bottleneck(p: Weights, x: Tensor, stride: int = 1) -> Tensor:
-    y = batch_norm(p, "bn1", conv(p, "conv1", x)).relu()
-    y = batch_norm(p, "bn2", conv(p, "conv2", y, stride=stride)).relu()
-    y = cbam(below(p, "cbam"), batch_norm(p, "bn3", conv(p, "conv3", y)))
-    return (batch_norm(p, "bn", conv(p, "down", x, stride=stride)) + y).relu()
 
 
 def guided_context(p: Weights, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -109,11 +85,6 @@ def neighborhood(p: Weights, x: Tensor, mask: Tensor, count: int = 2) -> Tensor:
 
 def neighborhood_3d(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
     return attention(q.flatten(1, 3), k.flatten(1, 3), v.flatten(1, 3), mask).reshape(q.shape)
-
-
-def squeeze(p: Weights, x: Tensor, hard: bool = False) -> Tensor:
-    s = dense(p, "fc2", dense(p, "fc1", x.mean((2, 3))).relu())[..., None, None]
-    return x * (fn.hardsigmoid(s) if hard else s.sigmoid())
 
 
 def regional(p: Weights, x: Tensor, rows: int, columns: int) -> Tensor:

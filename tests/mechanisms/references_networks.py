@@ -110,42 +110,6 @@ def matcher(p: Weights, c: Tensor, depth: int = 2) -> Tensor:
     return y.reshape(b, 2 * sizes[0], 2 * sizes[1], 2 * sizes[2], 2 * sizes[3])
 
 
-def windowed(p: Weights, x: Tensor, count: int, size: int) -> Tensor:
-    b, c, h, w = x.shape
-    x = fn.pad(x, (0, -w % size, 0, -h % size))
-    rows, columns = x.shape[2] // size, x.shape[3] // size
-    t = x.reshape(b, c, rows, size, columns, size).permute(0, 2, 4, 3, 5, 1).reshape(-1, size * size, c)
-    q, k, v = dense(p, "qkv", t).reshape(*t.shape[:2], 3, count, -1).permute(2, 0, 3, 1, 4)
-    y = dense(p, "proj", joined(attention(q, k, v))).reshape(b, rows, columns, size, size, c)
-    return y.permute(0, 5, 1, 3, 2, 4).reshape(x.shape)[:, :, :h, :w]
-
-
-def grouped(p: Weights, x: Tensor, count: int, rotated: bool = True) -> Tensor:
-    b, c, h, w = x.shape
-    q, k, v = mixed(p, "qkv", x).reshape(b, 3, count, c // count, h * w).unbind(1)
-    if rotated:
-        q, k, v = k, v, q
-    y = attention(q, k, v, scale=(c // count) ** -0.5)
-    return mixed(p, "proj", y.reshape(x.shape))
-
-
-def davit(p: Weights, x: Tensor, count: list[int], depths: list[int], size: int) -> Tensor:
-    x = norm(p, "stem.norm", conv(p, "stem.conv", x, stride=4, padding=3), 1)
-    for s, depth in enumerate(depths):
-        if s:
-            x = norm(p, f"stages.{s}.down.norm", x, 1)
-            x = conv(p, f"stages.{s}.down.conv", x, stride=2, padding=0)
-        for i in range(depth):
-            for kind in ("spatial", "channel"):
-                q = below(p, f"stages.{s}.blocks.{i}.{kind}")
-                x = x + conv(q, "cpe1.proj", x, groups=x.shape[1])
-                n = norm(q, "norm1", x, 1)
-                x = x + (windowed(below(q, "attn"), n, count[s], size) if kind == "spatial" else grouped(below(q, "attn"), n, count[s]))
-                x = x + conv(q, "cpe2.proj", x, groups=x.shape[1])
-                x = x + mixed(q, "mlp.fc2", fn.gelu(mixed(q, "mlp.fc1", norm(q, "norm2", x, 1))))
-    return dense(p, "head", norm(p, "norm", x.mean((2, 3))))
-
-
 def attention_flow(p: Weights, h: Tensor, u: Tensor, hm: Tensor | None = None, um: Tensor | None = None) -> tuple[Tensor, Tensor]:
     w = torch.cat((p["wh.weight" if "wh.weight" in p else "s.weight"][0], p["wu.weight"][0], p["w"]))
     pairs = torch.cat(torch.broadcast_tensors(h[:, :, None], u[:, None], h[:, :, None] * u[:, None]), -1)

@@ -88,7 +88,6 @@ def parameters(made: Any) -> int:
 
 
 def test_published_numbers_of_parameters() -> None:
-    assert parameters(built("davit", "davit")) == 28_360_168
     assert parameters(built("high_order", "hoa", C=512)) == 589_824
     assert parameters(built("rcan", "rcan")) + 2 * (9 + 3) == 15_444_667
     assert parameters(built("lyt", "lyt")) == 44_923
@@ -119,6 +118,13 @@ def test_the_mask_of_powers_is_the_one_of_the_definition() -> None:
 def test_windows_of_neighbours_are_those_of_the_definition(w: int, s: int, r: int, causal: bool) -> None:
     made = built("neighborhood", "window", N=17, w=w, s=s, r=r, causal=causal)
     assert torch.equal(made(), images.window_mask(17, w, s, r, causal))
+
+
+def test_one_step_of_decoding_after_the_other_is_the_whole_at_once() -> None:
+    step, whole = built("multi_query", "step", D=6, B=2), built("multi_query", "mqa", D=6, causal=True)
+    step.load_state_dict({**step.state_dict(), **whole.state_dict()})
+    x = torch.randn(2, 9, 6, dtype=torch.float64)
+    assert_close(torch.stack([step(x[:, n]) for n in range(9)], 1), whole(x), **CLOSE)
 
 
 def test_a_cache_takes_several_tokens_at_a_time() -> None:

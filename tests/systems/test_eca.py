@@ -10,8 +10,11 @@ import torch
 from torch.func import functional_call
 from torch.testing import assert_close
 
+import attn
+
 from .cases.eca import KERNELS
 from .support import CLOSE, Case, compare, parameters
+from .whole import compare_whole, residual_names
 
 
 @pytest.mark.system("eca", "The kernel is the one of the paper's formula for 64 to 2048 channels (3, 5, 5, 5, 5, 7), and at least 3.")
@@ -41,3 +44,18 @@ def test_a_kernel_of_one_is_a_scalar_gate() -> None:
     made = Case("std.channel", "eca", lambda w, x: x, ((2, 6, 7, 5),), {"C": 6, "kernel": 1}).module()
     x = torch.randn(2, 6, 7, 5, dtype=torch.float64)
     assert_close(made(x), x * torch.sigmoid(made.get_parameter("conv.weight").flatten() * x.mean((2, 3)))[..., None, None], **CLOSE)
+
+
+@pytest.mark.system("eca", "ECA-ResNet-50 has 25,557,112 parameters, 80 of them in gates; the paper's 24.37M is this over 2 ** 20.")
+def test_the_published_size_of_the_network() -> None:
+    network = attn.load("std.systems.eca", "eca_resnet").graph({}, checking=True)
+    assert parameters("std.systems.eca", "eca_resnet") == 25_557_112
+    assert sum(weight.shape[-1].integer() or 0 for weight in network.weights if ".eca." in weight.path) == 80
+    assert round(25_557_112 / 2**20, 2) == 24.37
+
+
+@pytest.mark.system("eca", "With the weights of timm's ecaresnet50d the network gives the same for an image of 75 times 66, to 1e-5.")
+def test_the_whole_network_is_timms(timm: Any) -> None:
+    image = torch.randn(1, 3, 75, 66, generator=torch.Generator().manual_seed(1))
+    bind = {"kernels": [5, 5, 5, 7], "deep": True}
+    compare_whole(timm.create_model("ecaresnet50d"), "std.systems.eca", "eca_resnet", residual_names("eca", True), image, 1e-5, **bind)

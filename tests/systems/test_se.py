@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch.func import functional_call
 
+from .counting import counted, elements, nodes, products
 from .support import Case, Weights, compare, parameters
+from .whole import compare_whole, residual_names
 
 
 @pytest.mark.system("se", "It has 2 C C / r weights, and C / r + C biases where it has them, for six pairs of C and r.")
@@ -41,3 +43,25 @@ def test_an_open_gate_changes_nothing() -> None:
     made.get_parameter("fc2.bias").data.fill_(1000.0)
     x = torch.randn(2, 12, 7, 5, dtype=torch.float64)
     assert torch.equal(made(x), x)
+
+
+@pytest.mark.system("se", "SE-ResNet-50 has 28.1M parameters: 28,088,024, as timm's seresnet50.")
+def test_the_published_size_of_the_network() -> None:
+    assert parameters("std.systems.se", "se_resnet") == 28_088_024
+
+
+@pytest.mark.system("se", "At 224 SE-ResNet-50 takes 3.87 GFLOPs, and 3.86 without its gates: multiply-adds, with the means and the gates.")
+def test_the_published_operations_of_the_network() -> None:
+    found = nodes("std.systems.se", "se_resnet", early=True, H=224, W=224)
+    gated = [node for node in found if node.op == "mul"]
+    maps = [node for node in found if node.op == "linear"][:-1]
+    assert (len(gated), len(maps)) == (16, 32)
+    whole, inside = counted(found, {}), sum(map(products, maps))
+    assert round((whole - inside) / 1e9, 2) == 3.86
+    assert round((whole + 2 * sum(map(elements, gated))) / 1e9, 2) == 3.87
+
+
+@pytest.mark.system("se", "With the weights of timm's seresnet50 the network gives the same for an image of 75 times 66, to 1e-5.")
+def test_the_whole_network_is_timms(timm: Any) -> None:
+    image = torch.randn(1, 3, 75, 66, generator=torch.Generator().manual_seed(1))
+    compare_whole(timm.create_model("seresnet50"), "std.systems.se", "se_resnet", residual_names("se"), image, 1e-5)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as fn
 
+from ..residual import resnet
 from ..support import Case, Weights, part
 
 
@@ -28,9 +31,12 @@ block hard(x: [*, C, H, W], reduction: int = 4) -> [*, C, H, W] {
 }
 """
 MAP = {"H": 7, "W": 5}
+NET: dict[str, Any] = {"depths": [1, 1], "widths": [4, 6], "reduction": 4, "classes": 5}
 
 CASES = [
     *[Case("std.channel", "se", se, ((2, 12, 7, 5),), {"C": 12, "reduction": r, "bias": b}, MAP) for r in (4, 1) for b in (True, False)],
     Case("std.channel", "se", se, ((2, 32, 7, 5),), {"C": 32}, MAP),
     Case("", "hard", hard, ((2, 12, 7, 5),), {"C": 12}, MAP, program=HARD),
-]
+    *[Case("std.systems.se", "se_resnet", resnet("se", lambda w, x, _: se(w, x), NET["depths"], early=early), ((1, 3, 29, 22),),
+           {**NET, "early": early}, {"H": 29, "W": 22}, half=False, scale=0.2) for early in (False, True)],
+]  # fmt: skip
