@@ -259,7 +259,7 @@ def lower_linear(e: Emitter, node: Node) -> Value:
     """PyTorch's linear on the last dimensions; a product where the weights differ along axes of the input."""
     values = operands(e, node.inputs, node.dtype)
     x, weight, bias = values[0], values[1], values[2] if len(values) > 2 else None
-    sizes = sizes_of(node.inputs)
+    sizes = sizes_of(node.inputs[:2])  # the bias may call its axis like a contracted one of another size
     over, made, own = node["over"], node["made"], node["own"]
     if set(weight.axes) == {*over, *own} and node.dtype != "int":
         return _plain_linear(e, (x, weight, bias), (over, own, made), sizes)
@@ -285,7 +285,7 @@ def _plain_linear(
 def linear_cost(node: Node) -> Size:
     """Two operations for each number of the input and each made index, and one addition of the bias."""
     x, weight = node.inputs[:2]
-    total = operations([frozenset(x.tensor.names), frozenset(weight.tensor.names)], node["over"], sizes_of(node.inputs))
+    total = operations([frozenset(x.tensor.names), frozenset(weight.tensor.names)], node["over"], sizes_of(node.inputs[:2]))
     return total + node.tensor.elements() if len(node.inputs) > 2 else total
 
 

@@ -160,7 +160,7 @@ def _linear_work(node: Node) -> Work:
     x, weight, *bias = node.inputs
     pair = (frozenset(x.tensor.names), frozenset(weight.tensor.names))
     plain = pair[1] == frozenset((*node["over"], *node["own"]))
-    work = Work(pair_work(*pair, frozenset(node["over"]), sizes_of(node.inputs), Size.of(1)))
+    work = Work(pair_work(*pair, frozenset(node["over"]), sizes_of((x, weight)), Size.of(1)))
     return work if plain or not bias else work + Work(_elements(node) * (2 * MOVED))
 
 

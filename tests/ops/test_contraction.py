@@ -359,6 +359,14 @@ def test_whole_numbers_are_mapped_too() -> None:
     assert_close(m(x), x.double() @ state(m)["weight"].T + state(m)["bias"])
 
 
+def test_a_made_axis_may_be_called_like_the_contracted_one() -> None:
+    made = module("x: [*, N, u, D]", "return linear(x, D u -> D=5) as fc", "[*, N, D=5]", D=3, u=2)
+    x = randn(4, 2, 3)
+    assert_close(made(x), torch.einsum("nud,edu->ne", x, made.fc.weight.view(5, 3, 2)) + made.fc.bias)
+    costs = attn.explain(attn.text("block t(x: [N, u, D]) -> [N, D=5] { return linear(x, D u -> D=5) as fc }"), D=3, u=2).cost
+    assert costs.flops.before.formula == "65*N"  # 2 * 3 * 2 * 5 products and sums, and 5 biases
+
+
 LINEAR_FAULTS = [
     ("x: [*, N, D]", "linear(x, C -> E=4)", "E0201"),
     ("x: [*, N, D]", "linear(x, D -> N)", "E0204"),
