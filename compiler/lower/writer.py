@@ -48,10 +48,6 @@ class Writer(ABC):
         if isinstance(value, Value):
             self._describe(value)
 
-    def knows(self, node: Node) -> bool:
-        """Whether a node is written, or comes from outside."""
-        return node in self._values
-
     def lower_node(self, node: Node) -> None:
         """Write a node, once."""
         if node in self._values:

@@ -33,17 +33,12 @@ def _sequence_cases() -> list[Case]:
         {"form": "taylor", "joint": False}
     ]
     filters = [True, False]
-    ways: list[dict[str, Any]] = [{"how": how} for how in ("concat", "gate", "affine", "bent")] + [{"how": "concat", "deep": True}]
-    tokens = ((2, 5, 6), (2, 5, 4))
     return [
         *[Case("deconstructed", "mixer", partial(sequences.deconstructed, **f), (x,), {"D": 12, **f}, {"N": 7}) for f in forms],
         Case("deconstructed", "mixer", sequences.deconstructed, (x, x), {"D": 12}, {"N": 7}, given=("source",)),
         *[Case("adaptive_filter", "afa", partial(sequences.adaptive_filter, robust=r),
                ((2, 7, 6), torch.arange(7.0, dtype=torch.float64) ** 1.1),
                {"D": 6, "robust": r}, {"N": 7}, lead=False, half=False) for r in filters],
-        *[Case("conditioning", "condition", partial(sequences.condition, **w), tokens, {"D": 6, "F": 4, **w}, {"N": 5}) for w in ways],
-        Case("conditioning", "condition", sequences.condition, (*tokens, KEEP), {"D": 6, "F": 4}, {"N": 5}, given=("keep",), lead=False),
-        Case("conditioning", "reader", sequences.reader, tokens, {"E": 6, "F": 4}, {"N": 5}),
         *[Case("multi_token", "mta", partial(sequences.multi_token, rotary=r, layer=n), ((2, 7, 16),),
                {"D": 16, "rotary": r, "layer": n}, {"N": 7})
           for r, n in ((False, 0), (True, 3))],
@@ -57,10 +52,6 @@ def _sequence_cases() -> list[Case]:
           for m in ({}, {"size": 2, "top": 3}, {"size": 4, "top": 1}, {"size": 3, "top": 5})],
         Case("moba", "grouped", partial(sequences.moba_grouped, count=4, groups=2), (x,), {"D": 12, "heads": 4, "groups": 2}, {"N": 7},
                half=False),
-        Case("multi_query", "mqa", sequences.multi_query, ((2, 7, 6),), {"D": 6}, {"N": 7}),
-        Case("multi_query", "mqa", sequences.multi_query, ((2, 7, 6), (2, 5, 6)), {"D": 6}, {"N": 7, "M": 5}, given=("memory",)),
-        Case("multi_query", "mqa", partial(sequences.multi_query, seen=torch.ones(7, 7).tril().triu(-2) > 0), ((2, 7, 6),),
-             {"D": 6, "causal": True, "window": 3}, {"N": 7}),
         *[Case("latent", "mla", sequences.latent, ((2, 7, 6),), {"D": 6, **q}, {"N": 7}) for q in ({}, {"query_latent": 5})],
         *[Case("differential", "diff", partial(sequences.differential, layer=n), (x,), {"D": 12, "layer": n}, {"N": 7}) for n in (1, 4)],
     ]  # fmt: skip

@@ -21,19 +21,6 @@ def lin(w: Weights, name: str, x: Tensor) -> Tensor:
     return fn.linear(x, w[f"{name}.weight"], w.get(f"{name}.bias"))
 
 
-def dynamic_linear(w: Weights, path: str, x: Tensor, t: Tensor) -> Tensor:
-    m = lin(w, f"{path}.u", t).view(x.shape[-1] + 1, -1) @ w[f"{path}.v"]
-    return x @ m[:-1] + m[-1]
-
-
-def tdam(w: Weights, x: Tensor, t: Tensor) -> Tensor:
-    def mlp(path: str, x: Tensor) -> Tensor:
-        return dynamic_linear(w, f"{path}.fc2", fn.relu(dynamic_linear(w, f"{path}.fc1", x, t)), t)
-
-    x = x * torch.sigmoid(mlp("channel", x).mean(0, keepdim=True))
-    return x * torch.sigmoid(mlp("spatial", x).mean(1, keepdim=True))
-
-
 def mafi(share: bool) -> Callable[..., Any]:
     def run(w: Weights, image: Tensor, lidar: Tensor) -> Tensor:
         def cbr(path: str, x: Tensor) -> Tensor:
@@ -119,12 +106,3 @@ def memory_net(w: Weights, x: Tensor) -> Tensor:
         x = fn.relu(fn.conv2d(y[None], w[f"stages.{i}.conv.weight"], w[f"stages.{i}.conv.bias"], stride=2, padding=1))[0]
         mem.append(x.mean((1, 2)))
     return mem[-1]
-
-
-def sentence(fuse: str) -> Callable[..., Any]:
-    def run(w: Weights, x: Tensor, t: Tensor) -> Tensor:
-        z = x.mean((1, 2))
-        f = torch.cat([z, t]) if fuse == "join" else lin(w, "gate.from_image", z) * lin(w, "gate.from_text", t)
-        return x * torch.sigmoid(lin(w, "gate.fc2", fn.relu(lin(w, "gate.fc1", f))))[:, None, None]
-
-    return run

@@ -46,21 +46,6 @@ def adaptive_filter(p: Weights, x: Tensor, t: Tensor, robust: bool = True, count
     return dense(p, "out", torch.view_as_real(o.transpose(1, 2)).flatten(-3))
 
 
-def condition(p: Weights, h: Tensor, c: Tensor, keep: Tensor | None = None, how: str = "concat", deep: bool = False) -> Tensor:
-    if how == "concat":
-        u = torch.cat((h, c), -1)
-    elif how == "gate":
-        u = dense(p, "gate", c).sigmoid() * h
-    else:
-        u = dense(p, "gamma", c) * h + dense(p, "beta", c)
-        u = u.tanh() if how == "bent" else u
-    u = dense(p, "hidden", u).tanh() if deep else u
-    a = dense(p, "score", u).squeeze(-1)
-    if keep is not None:
-        a = a.masked_fill(~keep, -torch.inf)
-    return torch.einsum("bn,bnd->bd", a.softmax(-1), h)
-
-
 def lstm(x: Tensor, ih: Tensor, bias: Tensor, hh: Tensor, width: int, order: str = "ifou", hb: Tensor | None = None) -> Tensor:
     """Step by step; `order` names the four parts of the weights."""
     s = m = x.new_zeros(x.shape[0], width)
@@ -71,12 +56,6 @@ def lstm(x: Tensor, ih: Tensor, bias: Tensor, hh: Tensor, width: int, order: str
         s = part["o"].sigmoid() * m.tanh()
         found.append(s)
     return torch.stack(found, 1)
-
-
-def reader(p: Weights, x: Tensor, c: Tensor) -> Tensor:
-    h = lstm(x, p["input.weight"], p["input.bias"], p["hidden.weight"], 5)
-    inner = {name.removeprefix("pool."): weight for name, weight in p.items()}
-    return dense(p, "head", condition(inner, h, c, how="affine"))
 
 
 def smeared(s: Tensor, weight: Tensor, seen: Tensor) -> Tensor:
@@ -163,12 +142,6 @@ def moba_grouped(p: Weights, x: Tensor, count: int, groups: int, size: int = 4, 
     q, k, v = heads(dense(p, "q", x), count), heads(dense(p, "k", x), groups), heads(dense(p, "v", x), groups)
     k, v = (z.repeat_interleave(count // groups, 1) for z in (k, v))
     return dense(p, "out", joined(moba(q, k, v, size, top)))
-
-
-def multi_query(p: Weights, x: Tensor, memory: Tensor | None = None, count: int = 4, seen: Tensor | None = None) -> Tensor:
-    m = x if memory is None else memory
-    k, v = (dense(p, name, m)[:, None] for name in ("key", "value"))
-    return dense(p, "out", joined(attention(heads(dense(p, "query", x), count), k, v, seen, scale=1)))
 
 
 def latent(p: Weights, x: Tensor, count: int = 4) -> Tensor:

@@ -28,13 +28,6 @@ def joined(x: Tensor) -> Tensor:
     return x.transpose(0, 1).flatten(1)
 
 
-def masked(keep: Tensor | None, causal: bool, n: int, m: int) -> Tensor:
-    mask = torch.ones(n, m, dtype=torch.bool)
-    if causal:
-        mask = mask.tril()
-    return mask if keep is None else mask & keep
-
-
 def soft(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
     s = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
     if mask is not None:
@@ -45,56 +38,6 @@ def soft(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
 def mha(w: Weights, path: str, x: Tensor, m: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
     q, k, v = (heads_of(lin(w, f"{path}.{name}", y), heads) for name, y in (("q", x), ("k", m), ("v", m)))
     return lin(w, f"{path}.out", joined(soft(q, k, v, mask)))
-
-
-def token_gate(per: str) -> Callable[..., Tensor]:
-    def run(w: Weights, h: Tensor, image: Tensor | None = None, keep: Tensor | None = None) -> Tensor:
-        n = norm(w, "norm1", h)
-        h = h + mha(w, "attention", n, n, 2, masked(keep, True, len(h), len(h)))
-        if image is not None:
-            n = norm(w, "norm2", h)
-            c = mha(w, "cross", n, image, 2)
-            if per == "off":
-                f = n + c
-            else:
-                g = torch.sigmoid(lin(w, "mix.gate", torch.cat([n, c], -1)))
-                f = g * n + (1 - g) * c
-            h = h + norm(w, "mix.norm", f)
-        return h + lin(w, "fc2", fn.gelu(lin(w, "fc1", norm(w, "norm3", h))))
-
-    return run
-
-
-def rope(x: Tensor) -> Tensor:
-    """Interleaved rotation of [..., N, d]."""
-    f = torch.arange(x.shape[-1] // 2, dtype=x.dtype)
-    t = torch.arange(x.shape[-2], dtype=x.dtype)[:, None] * 10000.0 ** (-2 * f / x.shape[-1])
-    a, b = x[..., ::2], x[..., 1::2]
-    return torch.stack([a * t.cos() - b * t.sin(), a * t.sin() + b * t.cos()], -1).flatten(-2)
-
-
-def dual_attention(causal: bool, rotary: bool, symmetric: bool, n_sa: int = 2, n_ra: int = 2) -> Callable[..., Tensor]:
-    total = n_sa + n_ra
-
-    def run(w: Weights, x: Tensor) -> Tensor:
-        turn = rope if rotary else lambda value: value
-        mask = masked(None, causal, len(x), len(x))
-        template, symbol = heads_of(w["symbols.template"], total), heads_of(w["symbols.symbol"], total)
-        s = joined(soft(heads_of(lin(w, "symbols.q", x), total), template, symbol))
-
-        q, k, v = (heads_of(lin(w, f"sensory.{name}", x), n_sa) for name in "qkv")
-        a = lin(w, "sensory.out", joined(soft(turn(q), turn(k), v, mask)))
-
-        q, k = (turn(heads_of(lin(w, f"relational.{name}", x), n_ra)) for name in "qk")
-        alpha = (q @ k.transpose(1, 2) / math.sqrt(q.shape[-1])).masked_fill(~mask, -torch.inf).softmax(-1)
-        rq = heads_of(lin(w, "relational.q_rel", x), n_ra)
-        rk = rq if symmetric else heads_of(lin(w, "relational.k_rel", x), n_ra)
-        r = torch.einsum("lip,ljp->ijl", rq, rk) / math.sqrt(rq.shape[-1])
-        w_r = w["relational.w_r.weight"].view(n_ra, -1, n_ra)
-        y = torch.einsum("hij,ijl,hdl->hid", alpha, r, w_r) + alpha @ heads_of(lin(w, "relational.v", s), n_ra)
-        return torch.cat([a, lin(w, "relational.out", joined(y))], -1)
-
-    return run
 
 
 def ema(w: Weights, path: str, x: Tensor) -> Tensor:
@@ -133,32 +76,6 @@ def mega(kind: str, both: bool, z: int = 6, hidden: int = 10, reach: int = 16) -
 
 def plain_attention(w: Weights, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return soft(q, k, v)
-
-
-def super_attention(variant: str, causal: bool, heads: int = 2) -> Callable[..., Tensor]:
-    def run(w: Weights, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        q = lin(w, "q", q)
-        if variant in ("standard", "optimised"):
-            k = lin(w, "k", k)
-        if variant == "standard":
-            v = lin(w, "v", v)
-        elif variant == "aligned":
-            v = w["align"].tril() @ v if causal else fn.linear(v.T, w["align.weight"], w["align.bias"]).T
-        mask = masked(None, causal, len(q), len(k))
-        return lin(w, "out", joined(soft(heads_of(q, heads), heads_of(k, heads), heads_of(v, heads), mask)))
-
-    return run
-
-
-def fastmax(causal: bool) -> Callable[..., Tensor]:
-    def run(w: Weights, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        q, k = (x / x.pow(2).sum(-1).amax().sqrt() for x in (q, k))
-        s = q @ k.T
-        f = 1 + s + 0.5 * s**2
-        f = f.tril() if causal else f
-        return f / f.sum(-1, keepdim=True) @ v
-
-    return run
 
 
 def mixer(heads: int, expanded: bool, prefix: str = "") -> Callable[..., Tensor]:

@@ -27,7 +27,6 @@ def _ids(*shape: int, top: int) -> torch.Tensor:
 
 def _channel_cases() -> list[Case]:
     return [
-        Case("dynamic_linear", "tdam", channel.tdam, ((9, 16), (7,)), {"D": 16, "E": 7, "rank": 3}, {"P": 9}),
         *[Case("mafi", "mafi", channel.mafi(share), ((3, 7, 5), (5, 7, 5)), {"I": 3, "L": 5, "width": 6, "share": share}, MAP)
           for share in (True, False)],
         *[Case("tcs", "tcs", channel.tcs(3, squash), ((9, 6), _ids(4, top=9)), {"D": 6, "tasks": 3, "squash": squash}, {"N": 9, "Q": 4},
@@ -37,33 +36,19 @@ def _channel_cases() -> list[Case]:
         Case("dream", "dream_sequence", channel.dream_sequence, ((7, 6),), {"D": 6}, {"S": 7}),
         Case("pkcam", "pkcam", channel.pkcam, ((16, 7, 5), (16, 7, 5), (4,), (8,)), {"C": 16, "C0": 4, "C1": 8}, MAP),
         Case("memory_net", "memory_net", channel.memory_net, ((3, 17, 13),), {"C": 3}, {"H": 17, "W": 13}),
-        *[Case("sentence_attention", "net", channel.sentence(fuse), ((10, 7, 5), (6,)), {"C": 10, "E": 6, "fuse": fuse}, MAP)
-          for fuse in ("join", "product")],
     ]  # fmt: skip
 
 
 def _token_cases() -> list[Case]:
     qkv, sizes = ((7, 6), (9, 6), (9, 5)), {"N": 7, "M": 9, "d": 6, "e": 5}
-    same = ((7, 6), (7, 6), (7, 6))
-    dual = [(False, False, False), (True, True, False), (True, False, True)]
-    sups = [("standard", False), ("standard", True), ("optimised", False), ("efficient", True), ("aligned", False), ("aligned", True)]
     mixers: list[dict[str, Any]] = [{"heads": 1, "expanded": False}, {"heads": 1, "expanded": True}, {"heads": 3, "expanded": False}]
     megas = [("softmax", "steps", False), ("laplace", "steps", True), ("softmax", "fourier", True)]
     return [
-        *[Case("token_gate", "decoder_layer", tokens.token_gate(per), ((7, 6), (4, 6)), {"D": 6, "heads": 2, "per": per},
-               {"N": 7, "S": 4}, given=("image",))
-          for per in ("token", "feature", "off")],
-        *[Case("dual_attention", "dual_attention", tokens.dual_attention(*d), ((7, 16),),
-               {"D": 16, "causal": d[0], "rotary": d[1], "symmetric": d[2]}, {"N": 7}) for d in dual],
         *[Case("mega", "mega", tokens.mega(kind, both), ((7, 8),),
                {"D": 8, "z": 6, "hidden": 10, "reach": 16, "kind": kind, "form": form, "both": both}, {"N": 7},
                half=form == "steps") for kind, form, both in megas],
         *[Case("online_attention", block, tokens.plain_attention, qkv, {"chunk": chunk}, sizes)
           for block in ("online", "direct") for chunk in (4, 3, 20)],
-        *[Case("super_attention", "attention", tokens.super_attention(v, c), same, {"D": 6, "M": 7, "heads": 2, "variant": v, "causal": c},
-               {"N": 7}) for v, c in sups],
-        *[Case("fastmax", "fastmax", tokens.fastmax(c), ((7, 3), (7, 3), (7, 5)), {"causal": c, "factorised": f}, {"N": 7, "d": 3, "e": 5},
-               half=False) for c in (True, False) for f in (True, False)],
         *[Case("masked_mixer", "mixer", tokens.mixer(**m), ((7, 6),), {"N": 7, "D": 6, **m}) for m in mixers],
         Case("masked_mixer", "language_model", tokens.mixer_language, (_ids(3, 7, top=11),), {"N": 7, "words": 11, "width": 6}, {"B": 3},
              lead=False),

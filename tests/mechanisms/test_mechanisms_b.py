@@ -120,13 +120,6 @@ def test_windows_of_neighbours_are_those_of_the_definition(w: int, s: int, r: in
     assert torch.equal(made(), images.window_mask(17, w, s, r, causal))
 
 
-def test_one_step_of_decoding_after_the_other_is_the_whole_at_once() -> None:
-    step, whole = built("multi_query", "step", D=6, B=2), built("multi_query", "mqa", D=6, causal=True)
-    step.load_state_dict({**step.state_dict(), **whole.state_dict()})
-    x = torch.randn(2, 9, 6, dtype=torch.float64)
-    assert_close(torch.stack([step(x[:, n]) for n in range(9)], 1), whole(x), **CLOSE)
-
-
 def test_a_cache_takes_several_tokens_at_a_time() -> None:
     made = built("kv_cache", "cached", B=2, D=6)
     x = torch.randn(2, 7, 6, dtype=torch.float64)

@@ -24,8 +24,8 @@ def grown(case: Case, made: Any, times: int = 2) -> Iterator[tuple[Sizes, list[T
 
 def present(made: Any, inputs: list[Tensor]) -> list[Any]:
     """The input nodes that the case passes."""
-    nodes = list(made.attn_graph.inputs)
-    assert len(nodes) == len(inputs), "optional inputs that are not passed come last"
+    nodes = [node for node in made.attn_graph.inputs if not node["absent"]]
+    assert len(nodes) == len(inputs), "a case has one tensor for each input that is passed"
     return nodes
 
 

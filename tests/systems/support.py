@@ -90,6 +90,11 @@ def randomised(made: nn.Module, scale: float) -> nn.Module:
     return made.eval()
 
 
+def built(file: str, block: str, *given: str, **bind: Any) -> Any:
+    """A block in float64 with random weights, for a test that needs no reference; `given` are the optional tensors that are passed."""
+    return Case(file, block, several, (), bind, given=given).module()
+
+
 def constant_names(made: Any) -> set[str]:
     return {weight.path for weight in made.attn_graph.weights if weight.kind == "const"}
 
