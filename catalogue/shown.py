@@ -118,6 +118,7 @@ def one_text(record: Data) -> str:
         "kind": record["kind"],
         "state": record["state"] + (f", {record['passed']} of {record['checks']} checks passed" if record["checks"] else ""),
         "program": f"{record['program']}, {record['lines']} lines in {record['file']}" if record["program"] else None,
+        "picture": f"attn systems {record['id']} -o {record['id']}.svg" if record["program"] else None,
         **_sizes(record.get("size")),
         "built from": ", ".join(record.get("built_from", [])),
         "resembles": ", ".join(record.get("resembles", [])),
