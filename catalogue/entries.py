@@ -84,8 +84,15 @@ def file_name(id: str) -> str:
 def systems() -> tuple[System, ...]:
     """Every system, in the order of the index."""
     rows = [Row(**row) for row in _read(HERE / "index.toml")["system"]]
-    entries = {path.stem: Entry(**_read(path)) for path in sorted((HERE / "entries").glob("*.toml"))}
+    entries = {path.stem: _entry(path) for path in sorted((HERE / "entries").glob("*.toml"))}
     return tuple(System(row=row, entry=entries.get(file_name(row.id))) for row in rows)
+
+
+def _entry(path: Path) -> Entry:
+    try:
+        return Entry(**_read(path))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _read(path: Path) -> dict[str, Any]:

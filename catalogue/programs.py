@@ -58,7 +58,9 @@ def pieces(entry: Entry) -> list[Piece]:
 
 
 def line_count(entry: Entry) -> int:
-    return sum(piece.lines for piece in pieces(entry))
+    """How long the system's own program is: its first block, and what that calls in its file."""
+    face = load_block(entry.blocks[0])
+    return sum(piece.lines for piece in pieces_of(face) if piece.unit is face.unit)
 
 
 def digest(entry: Entry) -> str:

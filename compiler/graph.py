@@ -6,7 +6,7 @@ Weights, state and randomness are explicit: a `weight` node names a slot of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -137,11 +137,26 @@ class Output:
     order: tuple[str, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Named:
+    """A value under the name that the text gives it: `path` is that of the block around it, as weights have it, `name` the binding.
+
+    `kind`: `value`; `attend`, whose weights can be asked for, too; `weights`, which are the weights of some attention themselves.
+    In a graph that was rewritten, `node` is what the value has become; where nothing reads it any more, it is not in the graph.
+    """
+
+    path: tuple[str, ...]
+    name: str
+    kind: Literal["value", "attend", "weights"]
+    node: Node
+
+
 @dataclass(frozen=True)
 class Graph:
     """A block, elaborated. `inputs` are `input` nodes (options: name, order, optional, star) in declared order.
 
-    `weights[slot]` belongs to the `weight` nodes with that slot; `updates` are the `next` values of states, by slot.
+    `weights[slot]` belongs to the `weight` nodes with that slot; `updates` are the `next` values of states, by slot. `names` are the
+    values that the text names, inside scans too, in the order they were made; they keep nothing alive.
     """
 
     name: str
@@ -152,6 +167,7 @@ class Graph:
     guards: tuple[Guard, ...] = ()
     doc: str = ""
     span: Span = field(repr=False, compare=False, default=NOWHERE)
+    names: tuple[Named, ...] = field(repr=False, compare=False, default=())
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
@@ -160,8 +176,8 @@ class Graph:
         return tuple(topological(roots))
 
 
-def topological(roots: Iterable[Node]) -> Iterator[Node]:
-    """The nodes below the roots, inputs first, in a fixed order and without recursion."""
+def topological(roots: Iterable[Node], done: Callable[[Node], bool] = lambda _: False) -> Iterator[Node]:
+    """The nodes below the roots, inputs first, in a fixed order and without recursion. Nothing that is `done` is looked at."""
     seen: set[Node] = set()
     for root in roots:
         stack: list[tuple[Node, bool]] = [(root, False)]
@@ -169,7 +185,7 @@ def topological(roots: Iterable[Node]) -> Iterator[Node]:
             node, ready = stack.pop()
             if ready:
                 yield node
-            elif node not in seen:
+            elif node not in seen and not done(node):
                 seen.add(node)
                 stack.append((node, True))
                 stack.extend((child, False) for child in reversed(node.inputs) if child not in seen)

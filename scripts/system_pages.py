@@ -21,7 +21,8 @@ TABLE = """\
 This page is written by `make systems`. It has every published system of the catalogue: {tally}. A system works where all of its checks
 passed in the recorded run, on the program as it is now; `partly` says that a check failed or a part is missing, and its page says which.
 `attn systems` prints this table, `attn systems ID` one system, and `attn new my_block --from ID` writes a copy to start from.
-[The gallery](gallery.md) shows the pictures. Lines are those of the program without comments.
+[The gallery](gallery.md) shows the pictures. Lines are those of the program and of what it calls in its
+own file, without comments.
 
 """
 GALLERY = """\

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import system_pages
@@ -23,6 +24,7 @@ from attn.catalogue import record, shown
 from attn.catalogue.entries import System, file_name, systems
 from attn.catalogue.programs import digest
 from attn.catalogue.record import Check, Record, Run
+from attn.dsl.diagnostics import AttnError
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests" / "systems"
@@ -49,9 +51,9 @@ class Recorder:
         outcome = "skipped" if report.skipped else "failed" if report.failed else "passed" if report.when == "call" else None
         if outcome is None:
             return
-        for name, value in report.user_properties:
-            if name == "system":
-                self._count(str(value[0]), str(value[1]), int(value[2]), outcome, report)
+        values: list[Any] = [value for name, value in report.user_properties if name == "system"]
+        for id, sentence, place in values:
+            self._count(id, sentence, place, outcome, report)
 
     def _count(self, id: str, sentence: str, place: int, outcome: str, report: pytest.TestReport) -> None:
         key = (id, sentence)
@@ -82,11 +84,13 @@ def digest_of_tests(id: str) -> str:
 
 
 def run(recorder: Recorder, jobs: int) -> int:
-    """Run the tests of the systems; the exit code of pytest."""
+    """Run the tests of the systems; the exit code of pytest. Whether the record is fresh is no question yet."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     parallel = ["-n", str(jobs)] if jobs > 1 and not recorder.only else []
+    fresh = f"--ignore={TESTS / 'test_recorded.py'}"
     with tempfile.TemporaryDirectory() as folder:
-        return int(pytest.main(["-q", "--tb=short", "-p", "no:cacheprovider", f"--basetemp={folder}/t", *parallel, str(TESTS)], [recorder]))
+        options = ["-q", "--tb=short", "-p", "no:cacheprovider", f"--basetemp={folder}/t", fresh, *parallel]
+        return int(pytest.main([*options, str(TESTS)], [recorder]))
 
 
 def made(recorder: Recorder, chosen: list[System]) -> Record:
@@ -125,24 +129,40 @@ def main() -> int:
     parser.add_argument("--pages", action="store_true", help="run nothing, write the pages from what is recorded")
     parser.add_argument("--jobs", type=int, default=2, help="how many processes run the tests")
     given = parser.parse_args()
-    if not given.pages:
-        recorder = Recorder(tuple(given.only))
-        chosen = [each for each in systems() if each.entry is not None and (not given.only or each.id in given.only)]
-        unknown = set(given.only) - {each.id for each in chosen}
-        if unknown:
-            print(f"no entry is called {', '.join(sorted(unknown))}", file=sys.stderr)
-            return 2
-        code = run(recorder, given.jobs)
-        if code not in (0, 1):
-            print(f"the tests could not be run (pytest ended with {code}); nothing was written", file=sys.stderr)
-            return 2
-        write_whole(record.RECORD, record.record_text(made(recorder, chosen)))
-        record.recorded.cache_clear()
+    if given.pages:
         system_pages.rewrite()
-        tell(recorder)
-        return code
+        return 0
+    chosen = [each for each in systems() if each.entry is not None and (not given.only or each.id in given.only)]
+    mistakes = [f"{id}: there is no entry of this name" for id in given.only if id not in [each.id for each in chosen]]
+    mistakes += [f"{each.id}: {mistake}" for each in chosen for mistake in unsound(each)]
+    if mistakes:
+        print("\n".join([*mistakes, "nothing was run and nothing written"]), file=sys.stderr)
+        return 2
+    return recreate(Recorder(tuple(given.only)), chosen, given.jobs)
+
+
+def unsound(system: System) -> list[str]:
+    """What keeps the program of an entry from being counted or drawn."""
+    assert system.entry is not None
+    try:
+        shown.size(system.entry)
+        shown.drawn(system.entry)
+    except AttnError as error:
+        return [str(error)]
+    return []
+
+
+def recreate(recorder: Recorder, chosen: list[System], jobs: int) -> int:
+    """Run, record, write; the exit code."""
+    code = run(recorder, jobs)
+    if code not in (0, 1):
+        print(f"the tests could not be run (pytest ended with {code}); nothing was written", file=sys.stderr)
+        return 2
+    write_whole(record.RECORD, record.record_text(made(recorder, chosen)))
+    record.recorded.cache_clear()
     system_pages.rewrite()
-    return 0
+    tell(recorder)
+    return code
 
 
 if __name__ == "__main__":

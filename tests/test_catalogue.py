@@ -8,10 +8,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 from golden_support import GOLDEN, Golden, golden_files
+from system_run import Recorder
 
 import attn
 from attn.catalogue import record
@@ -135,6 +137,29 @@ def test_the_digest_follows_the_program_and_not_its_comments(tmp_path: Path) -> 
     assert digest(ENTRY) == digest(ENTRY.model_copy(update={"authors": "B"}))
     assert digest(ENTRY) != digest(Entry(id="se", authors="A", blocks=["std.channel:se"]))
     assert text.count("block eca(") == 1
+
+
+# ---------------------------------------------------------------- recording
+
+
+def report(when: str, outcome: str, place: int, sentence: str = "It holds.") -> Any:
+    told: Any = "why" if outcome == "failed" else ("file", 1, "Skipped: why") if outcome == "skipped" else None
+    return pytest.TestReport(f"t{place}", ("t", 1, "t"), {}, outcome, told, when, user_properties=[("system", ["eca", sentence, place])])  # type: ignore[arg-type]
+
+
+def test_each_test_of_a_sentence_counts_once() -> None:
+    recorder = Recorder()
+    for place in (7, 3):
+        for when in ("setup", "call", "teardown"):
+            recorder.pytest_runtest_logreport(report(when, "passed", place))
+    recorder.pytest_runtest_logreport(report("call", "failed", 5, "It fails."))
+    recorder.pytest_runtest_logreport(report("setup", "failed", 1, "It cannot begin."))
+    recorder.pytest_runtest_logreport(report("setup", "skipped", 6, "It is left out."))
+    found = [(check.sentence, check.passed, check.failed, check.skipped) for check in recorder.of("eca")]
+    assert found == [("It cannot begin.", 0, 1, 0), ("It holds.", 2, 0, 0), ("It fails.", 0, 1, 0), ("It is left out.", 0, 0, 1)]
+    assert [check.holds for check in recorder.of("eca")] == [False, True, False, False]
+    assert [line.partition(":")[0] for line in recorder.failed["eca"]] == ["failed", "failed", "skipped"]
+    assert recorder.of("se") == []
 
 
 # ---------------------------------------------------------------- commands

@@ -19,6 +19,7 @@ from .blocks import BlockReading, axes_at_application, only_tensors, read_block
 from .expressions import as_tensor, evaluate, handles, names_layer, size, static_or_node, unknown_name
 from .frame import Frame
 from .inline import invoke
+from .mentions import mention_result
 from .session import too_large
 from .values import POISON, Layer, Poison, Poisoned, Several, Unknown, Value, Word, describe, is_layer, is_static
 
@@ -264,6 +265,7 @@ def build(reading: Reading, groups: tuple[tuple[Node, ...], ...], spans: tuple[S
         result = build_it(bound)
     except SizeTooLarge as error:
         raise Fault(too_large(error, span)) from None
+    mention_result(frame, reading.operator.name, result)
     return Several(result) if isinstance(result, tuple) else result
 
 

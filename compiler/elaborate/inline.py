@@ -64,6 +64,8 @@ def invoke(frame: Frame, reading: BlockReading, owner: naming.Owner, title: str,
         session.visits.pop()
     returned = tuple(_leave(crossing, node, span) for node in results)
     names = tuple(result.name or "" for result in block.results)
+    for name, node in zip(names, returned, strict=True):
+        session.mention(owner, name, node)
     return returned[0] if len(returned) == 1 else Several(returned, names=names)
 
 

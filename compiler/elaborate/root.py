@@ -19,6 +19,7 @@ from .bindings import ParamLayer, from_python, input_dtype
 from .blocks import axis_name, names_in, signature_axes, static_names
 from .expressions import size
 from .frame import Frame
+from .mentions import name_values
 from .results import check_results, declare_results
 from .scope import Scope
 from .session import Session, Slot, Visit, too_large
@@ -74,8 +75,9 @@ def elaborate(
         return Elaborated(None, tuple(session.diagnostics))
     weights = name_weights(session, block)
     graph = Graph(
-        block.name, inputs, outputs, weights, tuple(sorted(session.updates.items())), tuple(session.guards.values()), block.doc, block.span
-    )
+        block.name, inputs, outputs, weights, tuple(sorted(session.updates.items())), tuple(session.guards.values()), block.doc, block.span,
+        name_values(session),
+    )  # fmt: skip
     failed = any(diagnostic.severity == "error" for diagnostic in session.diagnostics)
     return Elaborated(None if failed else graph, tuple(session.diagnostics), tuple(session.slots))
 

@@ -29,6 +29,8 @@ class Stepping:
     span: Span
     sliced: dict[Node, Node] = field(default_factory=dict[Node, Node])
     count: int = 0
+    first: int = 0
+    """How many values had names before."""
 
     def param(self, type: TensorType, name: str = "") -> Node:
         self.count += 1
@@ -48,7 +50,7 @@ class Stepping:
 @handles(tree.Scan)
 def _scan(frame: Frame, expr: tree.Scan) -> Value:
     axis = _stepped_axis(frame, expr)
-    stepping = Stepping(frame, axis, frame.session.builder.number(), expr.span)
+    stepping = Stepping(frame, axis, frame.session.builder.number(), expr.span, first=len(frame.session.mentions))
     step = stepping.param(TensorType((), "int"), f"step_{expr.axis}")
     inits, carries, types = _carries(frame, expr, stepping)
     inner = _inside(frame, expr, stepping, step, carries)
@@ -210,4 +212,6 @@ def _hoist(stepping: Stepping, roots: list[Node], hoisted: dict[Node, Node]) -> 
             done[node] = (
                 node if inputs == node.inputs else make(node.op, inputs, node.type, dict(node.attrs), node.span, node.scope, node.name)
             )
+    for mention in stepping.frame.session.mentions[stepping.first :]:
+        mention.node = done.get(mention.node, mention.node)
     return [seen(root) for root in roots]

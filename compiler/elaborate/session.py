@@ -58,6 +58,16 @@ class Visit:
 
 
 @dataclass
+class Mention:
+    """A value that the text names, seen while it was made: `owner` is the block around it, or the call that `as` names."""
+
+    owner: naming.Owner
+    name: str
+    kind: Literal["value", "attend", "weights"]
+    node: Node
+
+
+@dataclass
 class Session:
     """`checking`: parameters may be unbound, both branches are looked at. `bound`: sizes given by the caller, by axis name."""
 
@@ -69,6 +79,7 @@ class Session:
     slots: list[Slot] = field(default_factory=list[Slot])
     updates: dict[int, Node] = field(default_factory=dict[int, Node])
     visits: list[Visit] = field(default_factory=list[Visit])
+    mentions: list[Mention] = field(default_factory=list["Mention"])
     made: int = 0
     turns: int = 0
     calls: int = 0
@@ -97,6 +108,11 @@ class Session:
             return diagnostic
         last = calls[-1]
         return diagnostic.also(last.call, f"called from here (`{last.name}`)") if last.call is not None else diagnostic
+
+    def mention(self, owner: naming.Owner, name: str, node: object, kind: Literal["value", "attend", "weights"] = "value") -> None:
+        """Remember under which name a tensor is known."""
+        if self.quiet is None and isinstance(node, Node):
+            self.mentions.append(Mention(owner, name, kind, node))
 
     # ------------------------------------------------ guards and limits
 

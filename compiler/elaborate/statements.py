@@ -173,7 +173,9 @@ def bind(frame: Frame, target: tree.Target, value: Value) -> None:
         raise Fault(
             Diagnostic("E0306", f"{len(value.items)} results for one name", target.span, "one name here", help="name them all: a, b = ...")
         )
-    frame.scope.bind(target_name(frame, target), value, target.span)
+    name = target_name(frame, target)
+    frame.scope.bind(name, value, target.span)
+    frame.session.mention(frame.owner, name, value)
 
 
 # ---------------------------------------------------------------- binding and returning

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import fx
 
-from ..graph import Graph, Node, Output
+from ..graph import Graph, Node, Output, topological
 from ..ops.indexing import apart
 from ..passes.pipeline import Optimised, unchanged
 from .emitter import Value
@@ -56,6 +56,12 @@ class ModuleWriter(Writer):
         path = next((weight.path for weight in self.source.weights if weight.dtype == "float"), None)
         return None if path is None else self.get_attr(path)
 
+    def above(self, node: Node) -> Any:
+        """A value that may not be written yet, as a tensor with its axes in the order of its type."""
+        for below in topological([node], self.knows):
+            self.lower_node(below)
+        return self.order(self.tensor(node), node.tensor.names)
+
     def store(self, slot: int, node: Node) -> None:
         """Write what a state is from now on."""
         weight = self.source.weights[slot]
@@ -65,11 +71,16 @@ class ModuleWriter(Writer):
         self.effect(function("runtime.store"), self.get_attr(weight.path), x)
 
 
-def write(graph: Graph, taken: Iterable[str] = (), dtype: torch.dtype | None = None, prepare: bool = False) -> Lowered:
+def write(
+    graph: Graph, taken: Iterable[str] = (), dtype: torch.dtype | None = None, prepare: bool = False, also: Sequence[Node] | None = None
+) -> Lowered:
     """The fx graph of a typed graph, and the bodies of its loops.
 
     `dtype` fixes the working type; without, the inputs and weights tell it. Bodies get attribute names that are not `taken`.
     With `prepare`, values of weights alone are worked out once and kept, in a body of their own.
+
+    `also` are values that the module gives beside its result, as `(result, values, leading)`: nodes of the graph or on top of it, each
+    with its axes in the order of its type, and the dimensions that `*` stands for. They are written after all else, which stays the same.
     """
     writer = ModuleWriter(graph, taken, dtype)
     entry = Entry(writer, graph)
@@ -84,9 +95,11 @@ def write(graph: Graph, taken: Iterable[str] = (), dtype: torch.dtype | None = N
         results = [entry.finish(output) for output in graph.outputs]
         for slot, node in graph.updates:
             writer.store(slot, node)
+        extras = tuple(writer.above(node) for node in also or ())
     except Missing as missing:
         raise unknown_size(graph, missing) from None
-    writer.graph.output(_result(graph.outputs, results))
+    result = _result(graph.outputs, results)
+    writer.graph.output(result if also is None else (result, extras, entry.leading))
     writer.finish()
     return Lowered(writer.graph, writer.bodies)
 
@@ -121,6 +134,7 @@ def lower(
     fixed = None if told else dtype
     dtype = dtype or torch.get_default_dtype()
     module = AttnModule(graph, variant, program, optimiser)
+    module.fixed_dtype = fixed
     make_weights(module, graph.weights, dtype, torch.device(device) if device is not None else None)
     module.install(write(module.optimised.graph, dtype=fixed, prepare=prepares(module.optimised)))
     module.reset_parameters()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from torch import Tensor, fx, nn
 
@@ -24,6 +25,9 @@ from .printer import forward_source
 from .relying import Reliance, relying
 from .runtime_prepared import forget
 from .weights import recut, stored
+
+if TYPE_CHECKING:
+    from .seen import Seen
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class AttnModule(fx.GraphModule):
         self.optimiser = optimiser
         self.optimised = optimiser(graph)
         self.relied: Reliance | None = None
+        self.fixed_dtype: Any = None
+        """The working type, where neither inputs nor weights tell it."""
         self.variant = variant
         self._variants: dict[frozenset[str], AttnModule] = {}
 
@@ -120,6 +126,48 @@ class AttnModule(fx.GraphModule):
         if self.relied is not None:
             self.relied.forget()
 
+    # ------------------------------------------------ looking inside
+
+    def value_names(self) -> tuple[str, ...]:
+        """The names that `probe` takes: those of the values that the program names, under the paths that weights have."""
+        from ..probe.addresses import addresses
+
+        return tuple(addresses(self.attn_graph))
+
+    def probe(self, *names: str) -> AbstractContextManager[Seen]:
+        """Read named values of the runs inside a `with` block, as they are computed: `with module.probe("layers[3].attention.q") as seen`.
+
+        Each is an address, or a pattern (`layers[*].attention.weights`); `value_names()` lists them. The module computes what it always
+        does, on the same way and to the same bit, and gives what was asked for beside it. `seen[name]` is a value of the last run: its
+        `tensor`, its `axes`, and whether it had to be `recomputed`, because the optimiser left it out. Weights of attention are worked out
+        from their queries and keys when they are looked at, whole, in part (`at`) or pooled. Raises AttnError: E0606 for a name that
+        there is not, E0607 for a value that cannot be had.
+        """
+        from .probing import Probe
+
+        return Probe(self, names)
+
+    def chosen(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> AttnModule:
+        """The module that a call with these arguments runs: this one, that for other optional inputs, or that without facts."""
+        if self.relied is not None and not self.relied.holds(self):
+            return self.without_facts().chosen(args, kwargs)
+        present = given_inputs(self.attn_graph.inputs)(args, kwargs)
+        return self if present == present_inputs(self.attn_graph.inputs) else self.variant_for(present).chosen(args, kwargs)
+
+    def beside(self, also: Sequence[Node]) -> AttnModule:
+        """A module that runs the same graph on the same weights and gives `(result, values, leading)`, as `write` says."""
+        from .lowering import write
+        from .prepared import prepares
+
+        other = AttnModule(self.attn_graph, program=self.program, optimiser=lambda _: self.optimised)
+        for name in ("_parameters", "_buffers", "_non_persistent_buffers_set"):
+            other.__dict__[name] = self.__dict__[name]
+        other.__dict__["_modules"] = dict(self.__dict__["_modules"])
+        taken = [*self._modules, *self._parameters, *self._buffers]
+        other.install(write(other.optimised.graph, taken, self.fixed_dtype, prepare=prepares(other.optimised), also=also))
+        other.training = self.training
+        return other
+
     # ------------------------------------------------ optional inputs
 
     def recompile(self) -> Any:
@@ -161,7 +209,8 @@ class AttnModule(fx.GraphModule):
         for name in ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"):
             other.__dict__[name] = self.__dict__[name]
         taken = [*self._modules, *self._parameters, *self._buffers]
-        other.install(write(other.optimised.graph, taken, prepare=prepares(other.optimised)))
+        other.install(write(other.optimised.graph, taken, self.fixed_dtype, prepare=prepares(other.optimised)))
+        other.fixed_dtype = self.fixed_dtype
         other.train(self.training)
         return other
 
@@ -216,7 +265,7 @@ class AttnModule(fx.GraphModule):
     def _bare(self) -> AttnModule:
         """Another module of the same program, without its weights and its forward."""
         new = AttnModule(self.attn_graph, self.variant, self.program)
-        new.optimiser, new.optimised = self.optimiser, self.optimised
+        new.optimiser, new.optimised, new.fixed_dtype = self.optimiser, self.optimised, self.fixed_dtype
         new.relied = None if self.relied is None else self.relied.fresh()
         return new
 
@@ -285,17 +334,26 @@ def _type(node: Node, order: Any) -> str:
     return shape if node.dtype in ("float", "wide") else f"{node.dtype} {shape}"
 
 
-def _choosing(straight: Callable[..., Any], inputs: tuple[Node, ...]) -> Callable[..., Any]:
-    """A forward that hands the call to the variant for the optional inputs it has."""
+def given_inputs(inputs: tuple[Node, ...]) -> Callable[[Sequence[Any], Mapping[str, Any]], frozenset[str]]:
+    """Tells which optional inputs the arguments of a call hold."""
     names = identifiers(node["name"] for node in inputs)
     optional = {name: node["name"] for name, node in zip(names, inputs, strict=True) if node.options.get("optional", False)}
-    compiled = present_inputs(inputs)
+
+    def given(args: Sequence[Any], kwargs: Mapping[str, Any]) -> frozenset[str]:
+        there = {name for name, value in zip(names, args, strict=False) if value is not None}
+        there.update(name for name, value in kwargs.items() if value is not None)
+        return frozenset(known for name, known in optional.items() if name in there)
+
+    return given
+
+
+def _choosing(straight: Callable[..., Any], inputs: tuple[Node, ...]) -> Callable[..., Any]:
+    """A forward that hands the call to the variant for the optional inputs it has."""
+    given, compiled = given_inputs(inputs), present_inputs(inputs)
 
     @functools.wraps(straight)
     def forward(self: AttnModule, *args: Any, **kwargs: Any) -> Any:
-        given = {name for name, value in zip(names, args, strict=False) if value is not None}
-        given.update(name for name, value in kwargs.items() if value is not None)
-        present = frozenset(known for name, known in optional.items() if name in given)
+        present = given(args, kwargs)
         if present == compiled:
             return straight(self, *args, **kwargs)
         return self.variant_for(present)(*args, **kwargs)

@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from . import runtime_numbers
+
 Function = Callable[..., Any]
 
 
@@ -39,6 +41,13 @@ def function(target: str) -> Function:
         value = getattr(value, part)
     found: Function = value
     return found
+
+
+def makes_a_number(target: str) -> bool:
+    """Whether the function makes a Python number of numbers."""
+    return target.startswith(("operator.", "math.", "torch.sym_", "runtime.choose")) or (
+        target.startswith("runtime.") and function(target).__module__ == runtime_numbers.__name__
+    )
 
 
 FIXED = "attn_fixed"

@@ -15,7 +15,7 @@ from ..sizes import Size
 from ..types import Axis
 from . import arithmetic
 from .emitter import Value
-from .targets import function
+from .targets import function, makes_a_number
 
 Numeric = (int, float, bool)
 
@@ -47,6 +47,10 @@ class Writer(ABC):
         self._values[node] = value
         if isinstance(value, Value):
             self._describe(value)
+
+    def knows(self, node: Node) -> bool:
+        """Whether a node is written, or comes from outside."""
+        return node in self._values
 
     def lower_node(self, node: Node) -> None:
         """Write a node, once."""
@@ -87,7 +91,7 @@ class Writer(ABC):
     # ------------------------------------------------ calls
 
     def call(self, target: str, *args: Any, **kwargs: Any) -> Any:
-        numeric = target.startswith(("operator.", "math.", "torch.sym_", "runtime.choose")) and all(map(self.is_number, args))
+        numeric = makes_a_number(target) and all(map(self.is_number, args))
         if numeric and target.startswith("operator.") and all(isinstance(arg, Numeric) for arg in args):
             folded = fold(target, args)
             if folded is not None:

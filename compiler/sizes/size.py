@@ -76,21 +76,13 @@ class Size:
         return self._key
 
     def __add__(self, other: Size | int | Fraction) -> Size:
-        if not self.terms:
-            return as_size(other)
-        return Size(add(dict(self.terms), dict(as_size(other).terms)))
+        return _sum(self, as_size(other), 1)
 
     def __sub__(self, other: Size | int | Fraction) -> Size:
-        return Size(add(dict(self.terms), dict(as_size(other).terms), -1))
+        return _sum(self, as_size(other), -1)
 
     def __mul__(self, other: Size | int | Fraction) -> Size:
-        right = as_size(other)
-        a, b = self.constant(), right.constant()
-        if a is not None and b is not None:
-            return _constant(a * b)
-        if a == 1 or b == 1:
-            return right if a == 1 else self
-        return Size(multiply(dict(self.terms), dict(right.terms)))
+        return _product(self, as_size(other))
 
     def __truediv__(self, other: Size | int | Fraction) -> Size:
         return _divide(self, as_size(other))
@@ -185,6 +177,18 @@ def _constant(value: int | Fraction) -> Size:
     return Size({(): Fraction(value)} if value else {})
 
 
+# The same few sizes meet again and again in the types and costs of a graph.
+@lru_cache(maxsize=1 << 15)
+def _sum(left: Size, right: Size, sign: int) -> Size:
+    """`left + sign * right`."""
+    return Size(add(dict(left.terms), dict(right.terms), sign)) if right.terms else left
+
+
+@lru_cache(maxsize=1 << 15)
+def _product(left: Size, right: Size) -> Size:
+    return Size(multiply(dict(left.terms), dict(right.terms)))
+
+
 def as_size(value: Size | int | Fraction) -> Size:
     """The size itself, or the constant."""
     return value if isinstance(value, Size) else Size.of(value)
@@ -216,6 +220,7 @@ def denominator(sizes: list[Size]) -> Size:
     return result
 
 
+@lru_cache(maxsize=1 << 13)
 def _divide(top: Size, bottom: Size) -> Size:
     if not bottom.terms:
         raise ZeroDivisionError("a size is divided by zero")

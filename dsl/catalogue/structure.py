@@ -140,6 +140,18 @@ EXPLANATIONS = (
         "a fact about sizes that does not hold",
         "Some facts (a size divides, two sizes agree) can be checked only when tensors come.",
     ),
+    Explanation(
+        "E0606",
+        "a value that the program does not name",
+        "A probe takes the names of bindings under the paths that weights have, and patterns of these. `module.value_names()` lists them.",
+        'module.probe("layers[3].atention.q")',
+        'module.probe("layers[3].attention.q", "layers[*].attention.weights")',
+    ),
+    Explanation(
+        "E0607",
+        "a value that a probe cannot give",
+        "It has not been computed yet, hangs on random numbers that are gone, or the part that is asked for is not there.",
+    ),
     Explanation("E0701", "weights that do not fit", "The message lists every missing, unexpected and misshapen name."),
     Explanation("E0702", "a graph file that cannot be read", "It is not the JSON of a graph, or of another version."),
     Explanation(

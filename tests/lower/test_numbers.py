@@ -80,3 +80,18 @@ def test_what_python_refuses_is_infinite_or_no_number() -> None:
         -2,
         -(2**63),
     ]
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_number_of_sizes_goes_into_a_loop(scale: str) -> None:
+    text = f"""block summed(x: [*, N, H, D]) -> [*, H, D] {{
+    y, last = scan N (s: [*, H, D] = 0) {{
+        s = s + x * ({scale})
+        yield s
+    }}
+    return last
+}}
+"""
+    x = torch.rand(5, 7, 3, dtype=torch.float64)
+    found = attn.compile(attn.text(text), dtype=torch.float64)(x)
+    torch.testing.assert_close(found, made(scale)(x.sum(0)), rtol=1e-12, atol=1e-12)

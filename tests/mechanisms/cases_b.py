@@ -42,16 +42,8 @@ def _sequence_cases() -> list[Case]:
         *[Case("multi_token", "mta", partial(sequences.multi_token, rotary=r, layer=n), ((2, 7, 16),),
                {"D": 16, "rotary": r, "layer": n}, {"N": 7})
           for r, n in ((False, 0), (True, 3))],
-        *[Case("power", "power_attention", bare(sequences.power, **p), ((2, 23, 3),) * 3, p, {"N": 23})
-          for p in ({}, {"c": 1}, {"c": 2, "local": 1, "sink": 0}, {"c": 3, "local": 99})],
-        Case("flow", "flow", sequences.flow, ((2, 7, 6), (2, 5, 6)), {"D": 6}, {"L": 7, "S": 5}),
-        Case("flow", "flow_causal", sequences.flow_causal, ((2, 7, 6),), {"D": 6}, {"N": 7}),
         *[Case("tapa", "tapa", bare(sequences.tapa, **t), qkv, t, {"N": 9, "d": 6}, half=False)
           for t in ({}, {"theta": 0.2, "alpha": 1.5, "c": 2.0}, {"theta": 0.01})],
-        *[Case("moba", "moba", bare(sequences.moba, **m), qkv, m, {"N": 9, "d": 6, "h": 3}, half=False)
-          for m in ({}, {"size": 2, "top": 3}, {"size": 4, "top": 1}, {"size": 3, "top": 5})],
-        Case("moba", "grouped", partial(sequences.moba_grouped, count=4, groups=2), (x,), {"D": 12, "heads": 4, "groups": 2}, {"N": 7},
-               half=False),
         *[Case("latent", "mla", sequences.latent, ((2, 7, 6),), {"D": 6, **q}, {"N": 7}) for q in ({}, {"query_latent": 5})],
         *[Case("differential", "diff", partial(sequences.differential, layer=n), (x,), {"D": 12, "layer": n}, {"N": 7}) for n in (1, 4)],
     ]  # fmt: skip
@@ -83,24 +75,11 @@ def _time_cases() -> list[Case]:
 
 
 def _image_cases() -> list[Case]:
-    mask, together = images.window_mask, images.together
-    flat: list[tuple[dict[str, Any], Tensor]] = [
-        ({}, together(mask(5, 3), mask(7, 3))),
-        ({"kernel": [4, 5], "stride": [2, 3]}, together(mask(5, 4, 2), mask(7, 5, 3))),
-        ({"kernel": [2, 3], "dilation": [2, 2]}, together(mask(5, 2, 1, 2), mask(7, 3, 1, 2))),
-        ({"kernel": [3, 4], "stride": [1, 2], "causal": [True, True]}, together(mask(5, 3, causal=True), mask(7, 4, 2, causal=True))),
-    ]  # fmt: skip
-    deep = together(mask(4, 3, causal=True), mask(3, 3, 2), mask(5, 3, 2))
     small, even, big = (2, 8, 5, 7), (2, 8, 8, 12), {"H": 5, "W": 7}
     return [
         *[Case("high_order", "hoa", partial(images.high_order, order=r), ((2, 16, 5, 7),), {"C": 16, "order": r}, big) for r in (1, 3)],
         Case("high_order", "mixed", images.high_order_mixed, ((2, 16, 5, 7),), {"C": 16}, big),
-        *[Case("efficient", "efficient", partial(images.efficient, count=2, scaling=s), (small,),
-               {"C": 8, "heads": 2, "keys": 6, "values": 10, "scaling": s}, big) for s in (False, True)],
-        Case("efficient", "explicit", partial(images.efficient, count=2), (small,), {"C": 8, "heads": 2, "keys": 6, "values": 10}, big),
         Case("guided_context", "gcg", images.guided_context, ((2, 16, 5, 7),), {"C": 16}, big),
-        *[Case("neighborhood", "gna", partial(images.neighborhood, mask=m), ((2, 5, 7, 8),), {"D": 8, **bind}, big) for bind, m in flat],
-        Case("neighborhood", "gna3", bare(images.neighborhood_3d, mask=deep), ((2, 4, 3, 5, 6),) * 3, {"s": 2}, {"T": 4, "H": 3, "W": 5}),
         *[Case("regional_non_local", "regional", partial(images.regional, rows=a, columns=b), (even,), {"C": 8, "rows": a, "columns": b},
                {"H": 8, "W": 12}) for a, b in ((4, 2), (1, 1))],
         Case("regional_non_local", "dwt", bare(images.dwt), (even,), {}, {"H": 8, "W": 12, "C": 8}),

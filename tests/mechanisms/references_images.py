@@ -30,17 +30,6 @@ def high_order_mixed(p: Weights, x: Tensor, parts: int = 3, classes: int = 5) ->
     return torch.einsum("bpf,pkf->bpk", f, w) + b
 
 
-def efficient(p: Weights, x: Tensor, count: int, scaling: bool = False) -> Tensor:
-    b, _, h, w = x.shape
-    q, k, v = (mixed(p, name, x).reshape(b, count, -1, h * w) for name in "qkv")
-    if scaling:
-        q, k = q * (h * w) ** -0.5, k * (h * w) ** -0.5
-    else:
-        q, k = q.softmax(2), k.softmax(3)
-    y = v @ (k.mT @ q)
-    return x + mixed(p, "out", y.reshape(b, -1, h, w))
-
-
 def guided_context(p: Weights, x: Tensor) -> tuple[Tensor, Tensor]:
     w = mixed(p, "context", x).flatten(1).softmax(-1).reshape(x.shape[0], 1, *x.shape[2:])
     g = (w * x).sum((2, 3))
@@ -48,43 +37,6 @@ def guided_context(p: Weights, x: Tensor) -> tuple[Tensor, Tensor]:
     a = (mixed(p, "wx", x).relu() + mixed(p, "wg", x + t).relu() + p["b"][:, None, None]).relu()
     s = (mixed(p, "psi", norm(p, "norm", a, 1, 1e-3)) + p["c"]).sigmoid()
     return s * x, s[:, 0]
-
-
-def window_mask(n: int, w: int, s: int = 1, r: int = 1, causal: bool = False) -> Tensor:
-    """Which keys a query sees, by loops over the definition."""
-    seen = torch.zeros(n, n, dtype=torch.bool)
-    for query in range(n):
-        g, i = query % r, query // r
-        length = math.ceil((n - g) / r)
-        if causal:
-            leader = min(i // s * s + s - 1, length - 1)
-            start, stop = max(leader - w + 1, 0), i + 1
-        else:
-            leader = min(i // s * s + s // 2, length - 1)
-            right = w // 2 + w % 2 - 1
-            start = length - w if leader + right >= length else max(leader - w // 2, 0)
-            stop = start + w
-        for j in range(start, stop):
-            seen[query, g + j * r] = True
-    return seen
-
-
-def together(*masks: Tensor) -> Tensor:
-    """Masks of single axes as one over all of them, flattened."""
-    whole = masks[0]
-    for mask in masks[1:]:
-        whole = torch.kron(whole.int(), mask.int()).bool()
-    return whole
-
-
-def neighborhood(p: Weights, x: Tensor, mask: Tensor, count: int = 2) -> Tensor:
-    b, h, w, _ = x.shape
-    q, k, v = dense(p, "qkv", x).reshape(b, h * w, 3, count, -1).permute(2, 0, 3, 1, 4)
-    return dense(p, "out", attention(q, k, v, mask).transpose(1, 2).reshape(b, h, w, -1))
-
-
-def neighborhood_3d(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
-    return attention(q.flatten(1, 3), k.flatten(1, 3), v.flatten(1, 3), mask).reshape(q.shape)
 
 
 def regional(p: Weights, x: Tensor, rows: int, columns: int) -> Tensor:

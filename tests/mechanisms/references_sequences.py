@@ -78,43 +78,6 @@ def multi_token(p: Weights, x: Tensor, count: int = 4, mix: int = 2, layer: int 
     return dense(p, "out", joined(o * dense(p, "gate", o).sigmoid()))
 
 
-def power(q: Tensor, k: Tensor, v: Tensor, c: int = 4, local: int = 2, sink: int = 1) -> Tensor:
-    return attention(q, k, v, power_mask(q.shape[-2], c, local, sink))
-
-
-def power_mask(n: int, c: int, local: int, sink: int) -> Tensor:
-    def seen(i: int, j: int) -> bool:
-        far = i // c - j // c
-        return j <= i and (far & (far - 1) == 0 or far < local or j // c < sink)
-
-    return torch.tensor([[seen(i, j) for j in range(n)] for i in range(n)])
-
-
-def flow(p: Weights, x: Tensor, y: Tensor, count: int = 2, eps: float = 1e-6) -> Tensor:
-    q, k, v = (heads(dense(p, name, z), count) for name, z in (("q", x), ("k", y), ("v", y)))
-    q, k = q.sigmoid(), k.sigmoid()
-    sink = 1 / ((q + eps) * (k.sum(-2, True) + eps)).sum(-1, True)
-    source = 1 / ((k + eps) * (q.sum(-2, True) + eps)).sum(-1, True)
-    kept_in = ((q + eps) * ((k * source).sum(-2, True) + eps)).sum(-1, True)
-    kept_out = ((k + eps) * ((q * sink).sum(-2, True) + eps)).sum(-1, True).clamp(-1, 1)
-    lengths = x.shape[1] / y.shape[1]
-    o = (kept_in * lengths).sigmoid() * ((q * sink) @ k.mT @ (v * kept_out.softmax(-2) * y.shape[1]))
-    return dense(p, "out", joined(o))
-
-
-def flow_causal(p: Weights, x: Tensor, count: int = 2, eps: float = 1e-6) -> Tensor:
-    q, k, v = (heads(dense(p, name, x), count) for name in "qkv")
-    q, k = q.sigmoid(), k.sigmoid()
-    n = torch.arange(1, x.shape[1] + 1, dtype=x.dtype)[:, None]
-    sink = n / ((q + eps) * (k.cumsum(-2) + eps)).sum(-1, True)
-    source = n / ((k + eps) * (q.cumsum(-2) + eps)).sum(-1, True)
-    kept_in = ((q + eps) * ((k * source).cumsum(-2) + eps)).sum(-1, True) / n
-    kept_out = (((k + eps) * ((q * sink).cumsum(-2) + eps)).sum(-1, True) / n).clamp(-1, 1)
-    competition = kept_out.exp() / kept_out.exp().cumsum(-2) * n
-    o = kept_in.sigmoid() * (((q * sink / n) @ k.mT).tril() @ (v * competition))
-    return dense(p, "out", joined(o))
-
-
 def tapa(q: Tensor, k: Tensor, v: Tensor, theta: float = 0.5, alpha: float = 0.5, c: float = 1.0) -> Tensor:
     n, d = q.shape[-2:]
     a = min(max(int(theta * d), 1), d - 1)
@@ -123,25 +86,6 @@ def tapa(q: Tensor, k: Tensor, v: Tensor, theta: float = 0.5, alpha: float = 0.5
     phase = q[..., a:] @ k[..., a:].mT * (d - a) ** -0.5
     s = amplitude * (c * phase * far**alpha).cos()
     return s.masked_fill(~causal(n), -torch.inf).softmax(-1) @ v
-
-
-def moba(q: Tensor, k: Tensor, v: Tensor, size: int = 4, top: int = 2) -> Tensor:
-    n = q.shape[-2]
-    blocks = math.ceil(n / size)
-    kb = torch.stack([part.mean(-2) for part in k.split(size, -2)], -2)
-    g = q @ kb.mT
-    own = torch.arange(n)[:, None] // size
-    j = torch.arange(blocks)
-    g = g.masked_fill(j > own, -torch.inf).masked_fill(j == own, torch.inf)
-    best, at = g.topk(min(top, blocks), -1)
-    keep = torch.zeros_like(g, dtype=torch.bool).scatter(-1, at, True) & (g >= best.amin(-1, True))
-    return attention(q, k, v, keep.repeat_interleave(size, -1)[..., :n] & causal(n))
-
-
-def moba_grouped(p: Weights, x: Tensor, count: int, groups: int, size: int = 4, top: int = 2) -> Tensor:
-    q, k, v = heads(dense(p, "q", x), count), heads(dense(p, "k", x), groups), heads(dense(p, "v", x), groups)
-    k, v = (z.repeat_interleave(count // groups, 1) for z in (k, v))
-    return dense(p, "out", joined(moba(q, k, v, size, top)))
 
 
 def latent(p: Weights, x: Tensor, count: int = 4) -> Tensor:

@@ -14,7 +14,6 @@ import attn
 from attn.dsl.format import format_text
 from attn.dsl.source import Source
 
-from . import references_images as images
 from . import references_sequences as sequences
 from .cases_b import CASES
 
@@ -107,19 +106,6 @@ def test_a_regional_block_begins_as_the_identity() -> None:
     assert_close(made(x), x, rtol=0, atol=0)
 
 
-def test_the_mask_of_powers_is_the_one_of_the_definition() -> None:
-    made = built("power", "visible", c=3, local=2, sink=1)
-    assert torch.equal(made(torch.zeros(50, dtype=torch.float64)), sequences.power_mask(50, 3, 2, 1))
-
-
-@pytest.mark.parametrize(
-    ("w", "s", "r", "causal"), [(3, 1, 1, False), (4, 2, 1, False), (5, 5, 1, False), (3, 2, 3, False), (4, 3, 2, True)]
-)
-def test_windows_of_neighbours_are_those_of_the_definition(w: int, s: int, r: int, causal: bool) -> None:
-    made = built("neighborhood", "window", N=17, w=w, s=s, r=r, causal=causal)
-    assert torch.equal(made(), images.window_mask(17, w, s, r, causal))
-
-
 def test_a_cache_takes_several_tokens_at_a_time() -> None:
     made = built("kv_cache", "cached", B=2, D=6)
     x = torch.randn(2, 7, 6, dtype=torch.float64)
@@ -140,12 +126,6 @@ def test_an_output_that_is_broadcast_is_made_again_when_its_turn_comes() -> None
         if call % 3 == 0 or not 100 < at < 800:
             kept = fresh(x, torch.tensor(at, dtype=torch.float64))
         assert_close(made(x, torch.tensor(at, dtype=torch.float64)), kept, **CLOSE)
-
-
-def test_moba_with_room_for_all_blocks_is_causal_attention() -> None:
-    q, k, v = torch.randn(3, 2, 3, 9, 6, dtype=torch.float64)
-    wanted = sequences.attention(q, k, v, sequences.causal(9))
-    assert_close(built("moba", "moba", size=4, top=9)(q, k, v), wanted, **CLOSE)
 
 
 def test_scores_that_were_convolved_still_see_no_later_token() -> None:

@@ -24,9 +24,14 @@ def grown(case: Case, made: Any, times: int = 2) -> Iterator[tuple[Sizes, list[T
 
 def present(made: Any, inputs: list[Tensor]) -> list[Any]:
     """The input nodes that the case passes."""
-    nodes = [node for node in made.attn_graph.inputs if not node["absent"]]
-    assert len(nodes) == len(inputs), "a case has one tensor for each input that is passed"
+    nodes = passed(made.attn_graph)
+    assert len(nodes) == len(inputs)
     return nodes
+
+
+def passed(graph: Any) -> list[Any]:
+    """The input nodes of a graph but for the optional ones that are left out."""
+    return [node for node in graph.inputs if not node.options.get("absent", False)]
 
 
 def free_sizes(made: Any, inputs: list[Tensor]) -> Sizes:
@@ -59,7 +64,7 @@ def larger(made: Any, sizes: Sizes) -> Sizes:
 def fits(made: Any, sizes: Mapping[str, int]) -> bool:
     """Whether every guard of the module holds, and every size of its inputs is a whole number."""
     graph = made.attn_graph
-    shapes = [axis.size.evaluate(sizes) for node in graph.inputs for axis in node.tensor.axes if axis.name != "*"]
+    shapes = [axis.size.evaluate(sizes) for node in passed(graph) for axis in node.tensor.axes if axis.name != "*"]
     return all(size.denominator == 1 for size in shapes) and all(holds(guard, sizes) for guard in graph.guards)
 
 

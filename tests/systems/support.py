@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ from torch.testing import assert_close
 
 import attn
 from attn.compiler.cost import Cost, graph_cost
+from attn.compiler.graph import Graph
+from attn.compiler.passes import optimise
+from attn.compiler.reference.evaluator import run
+from attn.compiler.types import TensorType
 
 MECHANISMS = Path(__file__).parents[1] / "mechanisms"
 CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
@@ -118,7 +123,10 @@ def several(value: Any) -> tuple[Tensor, ...]:
 
 def gradients(results: tuple[Tensor, ...], leaves: list[Tensor]) -> list[Tensor | None]:
     source = torch.Generator().manual_seed(5)
-    total = sum(((item * torch.randn(item.shape, generator=source, dtype=item.dtype)).sum() for item in results), torch.zeros(()))
+    total = sum(
+        ((item * torch.randn(item.shape, generator=source, dtype=item.dtype)).sum() for item in results if item.is_floating_point()),
+        torch.zeros(()),
+    )
     return list(torch.autograd.grad(total, leaves, allow_unused=True)) if leaves else []
 
 
@@ -159,3 +167,33 @@ def parameters(file: str, block: str, **bind: Any) -> int:
     found = counted(file, block, **bind).parameters.integer()
     assert found is not None, f"the parameters of {block} depend on a size that is not bound"
     return found
+
+
+def named_values(case: Case, made: Any, *inputs: Tensor) -> dict[str, Any]:
+    """What the names of a program stand for when it runs as it is written: tensors with named axes (`attn.compiler.reference.named.Named`).
+    A name that is bound again has its last value."""
+    graph = attn.load(case.source(), case.block).graph(dict(case.bind), case.given)
+    found: dict[str, Any] = {}
+
+    def keep(node: Any, value: Any) -> None:
+        if node.name:
+            found[node.name] = value
+
+    names = [node["name"] for node in graph.inputs if not node.options.get("absent", False)]
+    run(graph, dict(zip(names, inputs, strict=True)), dict(made.state_dict()), watch=keep)
+    return found
+
+
+def optimised(file: str, block: str, inputs: tuple[str, ...] = (), **bind: Any) -> Graph:
+    """The graph of a block after all passes; no tensor is made."""
+    return optimise(attn.load(file, block).graph(bind, inputs)).graph
+
+
+def flops(graph: Graph, **sizes: int) -> Fraction:
+    """The operations of a graph at these sizes, for one batch."""
+    return graph_cost(graph).flops.evaluate({"*": 1, **sizes})
+
+
+def holding(graph: Graph, *axes: str) -> list[str]:
+    """The values of a graph that have all of these axes."""
+    return [str(node.type) for node in graph.nodes if isinstance(node.type, TensorType) and {*axes} <= {*node.type.names}]

@@ -40,7 +40,8 @@ def test_every_level_and_mode_gives_the_same(case: Case) -> None:
 @each_block("One compiled module serves several sizes of every axis that is not bound.")
 def test_one_module_serves_every_size(case: Case) -> None:
     for sizes, inputs in grown(case, module(case)):
-        bound = case.module(level=0, **{name: size for name, size in sizes.items() if name not in case.bind})
+        fixed: dict[str, Any] = {name: size for name, size in sizes.items() if name not in case.bind}
+        bound = case.module(level=0, **fixed)
         bound.load_state_dict(module(case).state_dict())
         assert_close(several(module(case)(*inputs)), several(bound(*inputs)), **CLOSE)
 

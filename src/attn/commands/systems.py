@@ -51,13 +51,13 @@ def _print_rows(kind: str | None, state: str | None, format: str) -> None:
     if format == "json":
         click.echo(json.dumps(rows, indent=2))
     elif sys.stdout.isatty():
-        _print_table(rows)
+        _print_table(rows, whole=kind is None and state is None)
     else:
         click.echo(shown.rows_text(rows))
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
-    """As wide as the terminal; only here is rich imported."""
+def _print_table(rows: list[dict[str, Any]], whole: bool) -> None:
+    """As wide as the terminal, with the sum of the whole catalogue below; only here is rich imported."""
     from rich.console import Console
     from rich.table import Table
 
@@ -69,7 +69,8 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         table.add_row(*shown.cells(row), style=colours[row["state"]])
     console = Console(highlight=False, markup=False)
     console.print(table)
-    console.print(shown.tally(rows))
+    if whole:
+        console.print(shown.tally(rows))
 
 
 def _draw(id: str, output: Path) -> None:

@@ -1,0 +1,76 @@
+"""The weights of an attention in parts: which operations have both queries and keys, and what they are made from.
+
+A map of 32,768 by 32,768 weights is never whole in memory. What lies below it is small, and every operation up to the weights treats
+rows, heads and batch one by one; so the same operations on some rows of their inputs give these rows of the map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from ..graph import Builder, Node, topological
+from ..ops.base import OPERATORS
+from ..sizes import Size
+from ..types import Axis, TensorType
+
+MIXING = {"dot": "over", "softmax": "axes", "entmax15": "axes", "sparsemax": "axes", "sink_softmax": "axes"}
+"""Operators beside those that go number by number, and the option that says along which axes they mix."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """`leaves` are what the map is made from; `map` is the map on `inputs`, which stand for them with an open size for every axis.
+
+    `parted` are the axes along which the leaves may be cut, each part by itself giving that part of the map."""
+
+    leaves: tuple[Node, ...]
+    inputs: tuple[Node, ...]
+    map: Node
+    parted: tuple[str, ...]
+
+
+def region_of(weights: Node, keys: Collection[str], queries: Collection[str]) -> Region:
+    """The operations that have an axis of the keys and one of the queries, from the weights down; without keys, the whole map."""
+    inside = _inside(weights, keys, queries) if keys else {}
+    if not inside:
+        whole = Node("input", (), (("name", "x_0"),), _opened(weights), weights.span)
+        return Region((weights,), (whole,), whole, weights.tensor.names)
+    leaves = tuple(dict.fromkeys(child for node in inside for child in node.inputs if child not in inside and child.op != "scalar"))
+    builder = Builder()
+    inputs = tuple(builder.make("input", (), _opened(leaf), {"name": f"x_{place}"}) for place, leaf in enumerate(leaves))
+    made = dict(zip(leaves, inputs, strict=True))
+    for node in inside:
+        children = tuple(made.get(child, child) for child in node.inputs)
+        made[node] = builder.make(node.op, children, _opened(node), node.options, node.span, node.scope, node.name)
+    mixed = {name for node in inside if node.op in MIXING for name in node[MIXING[node.op]]}
+    parted = tuple(name for name in weights.tensor.names if name not in mixed)
+    return Region(leaves, inputs, made[weights], parted)
+
+
+def _inside(weights: Node, keys: Collection[str], queries: Collection[str]) -> dict[Node, None]:
+    """The nodes of the region, inputs first. The weights themselves are one of them, unless they are made in some other way."""
+    candidates = list(topological([weights]))
+    wanted, found = {weights}, set[Node]()
+    for node in reversed(candidates):
+        if node in wanted and _splits(node) and (node is weights or _crossed(node, keys, queries)):
+            found.add(node)
+            wanted.update(node.inputs)
+    return {node: None for node in candidates if node in found}
+
+
+def _splits(node: Node) -> bool:
+    """Whether rows can be worked out one by one."""
+    operator = OPERATORS.get(node.op)
+    own_axes = {axis.name for child in node.inputs for axis in child.axes}
+    return bool(node.inputs) and (node.op in MIXING or (operator is not None and operator.pointwise)) and {*node.tensor.names} <= own_axes
+
+
+def _crossed(node: Node, keys: Collection[str], queries: Collection[str]) -> bool:
+    names = node.tensor.names
+    return any(name in keys for name in names) and any(name in queries for name in names)
+
+
+def _opened(node: Node) -> TensorType:
+    """The type with a size of its own for each axis."""
+    return TensorType(tuple(Axis(name, Size.symbol(name)) for name in node.tensor.names), node.dtype)

@@ -1,0 +1,77 @@
+"""The weights of an `attend` as a value of its own: scores, scale, cap, bias, mask and softmax, written out in float32 at least.
+
+They are the weights before dropout. A row without an allowed key is zeros, as attention has it.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+
+from ..graph import Builder, Node
+from ..ops.attend_way import Roles, roles
+from ..ops.softmax import may_be_infinite
+from ..passes.making import Make, union
+from ..types import TensorType
+
+
+def weights_of(attend: Node) -> Node:
+    """A node over the rows and keys of an `attend` node, on its inputs."""
+    make, parts = Make(Builder(), attend, set(), {}), roles(attend)
+    terms = [
+        make.dot((make.widened(q), make.widened(k)), dots) if dots else make.arithmetic("mul", make.widened(q), make.widened(k))
+        for q, k, dots in zip(parts.q, parts.k, attend["dots"], strict=True)
+    ]
+    s = reduce(lambda left, right: make.arithmetic("add", left, right), terms)
+    return _normalised(make, parts, _adjusted(make, parts, s))
+
+
+def _adjusted(make: Make, parts: Roles, s: Node) -> Node:
+    """Scaled, capped, with the bias."""
+    scale = make.widened(parts.extras["scale"]) if "scale" in parts.extras else _default_scale(make, parts.node)
+    s = make.arithmetic("mul", s, scale)
+    if parts.node["softcap"] is not None:
+        cap = make.scalar(float(parts.node["softcap"]))
+        s = make.arithmetic("mul", make.pointwise("tanh", make.arithmetic("div", s, cap)), cap)
+    return make.arithmetic("add", s, make.widened(parts.extras["bias"])) if "bias" in parts.extras else s
+
+
+def _default_scale(make: Make, attend: Node) -> Node:
+    known = attend["features"].integer()
+    if known is not None:
+        return make.scalar(float(known) ** -0.5 if known else 1.0)
+    return make.node("pow", (make.size(attend["features"]), make.scalar(-0.5)), TensorType((), "wide"))
+
+
+def _normalised(make: Make, parts: Roles, s: Node) -> Node:
+    by, mask, sink = parts.node["by"], parts.extras.get("where"), parts.extras.get("sink_logit")
+    if by in ("softmax", "entmax15", "sparsemax") and sink is None:
+        inputs = (s,) if mask is None else (s, mask)
+        safe = mask is not None or any(may_be_infinite(extra) for extra in parts.extras.values())
+        return make.node(by, inputs, TensorType(union(inputs), s.dtype), axes=parts.keys, masked=mask is not None, safe=safe)
+    if mask is not None:
+        s = make.where(mask, s, make.scalar(float("-inf")))
+    if sink is not None:
+        sink = make.widened(sink)
+        return make.node("sink_softmax", (s, sink), TensorType(union((s, sink)), s.dtype), axes=parts.keys)
+    if by == "sigmoid":
+        return make.pointwise("sigmoid", s)
+    kept = make.pointwise("relu", s)
+    return make.arithmetic("mul", kept, kept)
+
+
+def key_axes(node: Node) -> tuple[str, ...]:
+    """The axes of the keys: of an `attend` node, or of weights that are written out."""
+    known: tuple[str, ...] = node["keys"] if node.op == "attend" else node.options.get("axes", ())
+    return known or tuple(name for name in node.tensor.names if name.endswith("'"))
+
+
+def query_axes(node: Node) -> tuple[str, ...]:
+    """The axes that queries have and keys have not; of weights that are written out, those whose primed copies are keys."""
+    keys = key_axes(node)
+    if node.op == "attend":
+        parts = roles(node)
+        others, own = parts.rows, tuple(name for name in parts.rows if name not in parts.side(parts.k))
+    else:
+        others = tuple(name for name in node.tensor.names if name not in keys)
+        own = tuple(name for name in others if any(key.rstrip("'") == name for key in keys))
+    return own or others
