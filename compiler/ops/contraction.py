@@ -149,7 +149,8 @@ def build_linear(call: Call) -> Node:
     inputs = [x, weight]
     if call["bias"]:
         axes = [*each, *made]
-        bias = call.make.weight("bias", axes, [[axis.name for axis in axes]], Init("torch_bias", (_count(inner),)), call.span)
+        init = call["bias_init"] or Init("torch_bias", (_count(inner),))
+        bias = call.make.weight("bias", axes, [[axis.name for axis in axes]], init, call.at("bias_init"))
         inputs.append(under(call, bias, axes))
     result = (*joined([x, weight], [*(axis.name for axis in inner), *own]), *made)
     names = tuple(axis.name for axis in inner), tuple(axis.name for axis in made), tuple(axis.name for axis in each)
@@ -301,9 +302,9 @@ _LINEAR = """Maps the axes on the left of the arrow to those on the right, with 
 
 linear(x, D -> h d): x [.., D] becomes [.., h, d]. `D -> D` is a square map, `h d -> D` maps two axes, `C -> 1` leaves none,
 `1 -> D` makes one.
-Weights: `weight` [each*out, in] and, unless bias=false, `bias` [each*out], started as PyTorch does. `init=` is another start of the weight.
-`each=g` gives every position of g (an axis of x) weights of its own. `weight=` is a tensor with the axes of both sides (the new axis
-primed where it is an old one too: [D', D] for `D -> D`) and perhaps further axes: then the weights differ along those."""
+Weights: `weight` [each*out, in] and, unless bias=false, `bias` [each*out], started as PyTorch does. `init=` and `bias_init=` are
+other starts. `each=g` gives every position of g (an axis of x) weights of its own. `weight=` is a tensor with the axes of both sides (the
+new axis primed where it is an old one too: [D', D] for `D -> D`) and perhaps further axes: then the weights differ along those."""
 
 _DOT_EXAMPLES = (
     "block t(a: [*, N, D], b: [*, M, D]) -> [*, N, M] {\n    return dot(a, b, over=D)\n}",
@@ -327,6 +328,7 @@ register(
              Signature(("x",), axes="arrow", options=(
                  Option("bias", "bool", True, "whether a number is added for each made index"),
                  Option("init", "init", None, "how the weight starts"),
+                 Option("bias_init", "init", None, "how the bias starts, where there is one"),
                  Option("each", "axes", None, "axes of x that have weights of their own for each position"),
                  Option("weight", "tensor", None, "a tensor to take instead of an own weight"))),
              lower_linear, linear_cost, examples=_LINEAR_EXAMPLES),

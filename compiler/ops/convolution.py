@@ -228,6 +228,7 @@ def _transposed_cost(node: Node) -> Size:
 SHARED = (
     Option("bias", "bool", True, "whether a learned number is added to every made channel"),
     Option("init", "init", None, "how the kernel starts; PyTorch's own by default"),
+    Option("bias_init", "init", None, "how the bias starts, where there is one"),
     Option("each", "axes", None, "axes whose every position has a kernel of its own"),
     Option("weight", "tensor", None, "a given kernel instead of a learned one, with axes each, out, in and taps"),
     Option("taps", "axes", None, "the axes of a given `weight` that slide, in the order of `over`"),

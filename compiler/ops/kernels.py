@@ -196,5 +196,5 @@ def bias_of(call: Call, kernel: Kernel) -> Node | None:
         return None
     groups = [[axis.name for axis in kernel.outer]]
     dynamic = call["weight"] is not None and kernel.fan.integer() is None
-    init = Init("zeros") if dynamic else Init("torch_bias", (kernel.fan,))
-    return _under(call, call.make.weight("bias", kernel.outer, groups, init, call.span), kernel.outer)
+    init = call["bias_init"] or (Init("zeros") if dynamic else Init("torch_bias", (kernel.fan,)))
+    return _under(call, call.make.weight("bias", kernel.outer, groups, init, call.at("bias_init")), kernel.outer)

@@ -292,6 +292,12 @@ def test_init_is_for_the_weight_alone() -> None:
     assert (weights["bias"] != 0).any()
 
 
+def test_bias_init_is_for_the_bias_alone() -> None:
+    weights = state(module("x: [*, D]", "return linear(x, D -> E=4, bias_init=0.5) as p", "[*, E]", D=6))
+    assert (weights["bias"] == 0.5).all()
+    assert weights["weight"].abs().max() <= 6**-0.5
+
+
 @pytest.mark.parametrize("bias", ["true", "false"])
 def test_each_has_weights_of_its_own(bias: str) -> None:
     m = filled(module("x: [*, g, N, C]", f"return linear(x, C -> e=5, each=g, bias={bias}) as p", "[*, N, g, e]", g=3, C=4))

@@ -282,6 +282,8 @@ def test_first_values_have_the_bounds_of_pytorchs() -> None:
     assert m.conv.weight.abs().max() > 0.95 * bound
     zero = module("conv(x, C -> E=4, over=H W, kernel=3, init=zeros)", MAP, "[*, E, H, W]", C=3)
     assert not zero.conv.weight.any()
+    one = module("conv(x, C -> E=4, over=H W, kernel=3, bias_init=ones)", MAP, "[*, E, H, W]", C=3)
+    assert (one.conv.bias == 1).all()
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
