@@ -75,34 +75,17 @@ def _time_cases() -> list[Case]:
 
 
 def _image_cases() -> list[Case]:
-    small, even, big = (2, 8, 5, 7), (2, 8, 8, 12), {"H": 5, "W": 7}
+    big = {"H": 5, "W": 7}
     return [
         *[Case("high_order", "hoa", partial(images.high_order, order=r), ((2, 16, 5, 7),), {"C": 16, "order": r}, big) for r in (1, 3)],
         Case("high_order", "mixed", images.high_order_mixed, ((2, 16, 5, 7),), {"C": 16}, big),
-        Case("guided_context", "gcg", images.guided_context, ((2, 16, 5, 7),), {"C": 16}, big),
-        *[Case("regional_non_local", "regional", partial(images.regional, rows=a, columns=b), (even,), {"C": 8, "rows": a, "columns": b},
-               {"H": 8, "W": 12}) for a, b in ((4, 2), (1, 1))],
-        Case("regional_non_local", "dwt", bare(images.dwt), (even,), {}, {"H": 8, "W": 12, "C": 8}),
-        Case("regional_non_local", "dcr", images.dense_residual, (small,), {"C": 8}, big),
-        *[Case("edgenext", "sdta", partial(images.edge, scales=s, count=2, position=p), ((2, 22, 5, 7),),
-               {"C": 22, "scales": s, "heads": 2, "position": p}, big) for s, p in ((3, False), (4, True), (2, False))],
-        Case("edgenext", "conv_encoder", images.conv_encoder, (small,), {"C": 8}, big),
     ]  # fmt: skip
 
 
 def _network_cases() -> list[Case]:
-    net = {"channels": 8, "groups": 2, "blocks": 2, "reduction": 4}
     words = (ids(2, 7, top=20), ids(2, 5, top=20), ids(2, 7, 6, top=10), ids(2, 5, 6, top=10))
     match = ((2, 5, 2, 3, 3, 2),)
     return [
-        *[Case("rcan", "rcan", partial(networks.rcan, groups=2, blocks=2, steps=steps, by=by), ((2, 3, 5, 7),), {**net, "scale": scale},
-               {"H": 5, "W": 7}, lead=False, half=False) for scale, steps, by in ((2, 1, 2), (3, 1, 3), (4, 2, 2))],
-        Case("vaanet", "vaanet", networks.vaanet, ((2, 4, 5, 2, 3), (2, 3, 6)), {"E": 5, "A": 6, "H": 2, "W": 3, "S": 4, "U": 3},
-               lead=False),
-        Case("lyt", "msef", networks.fusion, ((2, 16, 5, 7),), {"C": 16}, {"H": 5, "W": 7}),
-        Case("lyt", "cwd", partial(networks.denoise, count=2), ((2, 8, 16),), {"width": 6, "heads": 2}, {"H": 8, "W": 16}),
-        Case("lyt", "lyt", partial(networks.lyt, count=2), ((2, 3, 8, 16),), {"filters": 16, "width": 6, "heads": 2}, {"H": 8, "W": 16},
-             lead=False, half=False),
         Case("match_to_match", "additive", networks.additive, ((2, 7, 6),), {"D": 6}, {"N": 7}),
         Case("match_to_match", "matcher", networks.matcher, match, {"L": 5}, {"P": 2, "Q": 3, "U": 3, "V": 2}, lead=False, half=False),
         Case("bidaf", "flow", networks.attention_flow, ((2, 7, 4), (2, 5, 4)), {"D": 4}, {"T": 7, "J": 5}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from systems.plain import Weights, attention, batch_norm, conv, dense, heads, joined, mixed, norm, one_norm
+from systems.plain import Weights, batch_norm, conv, dense, joined, mixed, norm
 from torch import Tensor
 from torch.nn import functional as fn
 
@@ -11,77 +11,6 @@ from .references_images import below
 from .references_sequences import lstm
 
 RGB = torch.tensor([0.4488, 0.4371, 0.4040], dtype=torch.float64)[:, None, None] * 255
-
-
-def rcan(p: Weights, x: Tensor, groups: int, blocks: int, steps: int, by: int) -> Tensor:
-    f = conv(p, "head", x - RGB)
-    y = f
-    for g in range(groups):
-        kept = y
-        for i in range(blocks):
-            q = below(p, f"groups.{g}.blocks.{i}")
-            z = conv(q, "conv2", conv(q, "conv1", y).relu())
-            y = y + z * dense(q, "gate.fc2", dense(q, "gate.fc1", z.mean((2, 3))).relu()).sigmoid()[..., None, None]
-        y = kept + conv(p, f"groups.{g}.conv", y)
-    y = f + conv(p, "body", y)
-    for i in range(steps):
-        y = fn.pixel_shuffle(conv(p, f"up.{i}", y), by)
-    return conv(p, "tail", y) + RGB
-
-
-def vaanet(p: Weights, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    b, s = video.shape[:2]
-    f = batch_norm(p, "norm", mixed(p, "reduce", video.flatten(0, 1))).relu().flatten(2)
-    space = dense(p, "s_fc", one_norm(p, "s_norm", dense(p, "s_conv", f, 1)[:, 0]).tanh()).softmax(-1) * f.shape[2]
-    f = f * space[:, None]
-    channel = dense(p, "c_fc", one_norm(p, "c_norm", dense(p, "c_conv", f, 2)[..., 0]).tanh()).softmax(-1) * f.shape[1]
-    f = (f * channel[..., None]).mean(-1).unflatten(0, (b, s))
-    f, time = temporal(below(p, "temporal"), f)
-    sound, _ = temporal(below(p, "audio"), audio)
-    logits = dense(p, "head", torch.cat((f, sound), -1))
-    return logits, space.unflatten(0, (b, s)), channel.unflatten(0, (b, s)), time
-
-
-def temporal(p: Weights, x: Tensor) -> tuple[Tensor, Tensor]:
-    a = dense(p, "fc", one_norm(p, "norm", dense(p, "conv", x)[..., 0]).tanh()).relu()
-    return (x * a[..., None]).mean(1), a
-
-
-def fusion(p: Weights, x: Tensor) -> Tensor:
-    n = norm(p, "norm", x, 1)
-    s = dense(p, "fc2", dense(p, "fc1", n.mean((2, 3))).relu()).tanh()[..., None, None]
-    return x + conv(p, "depthwise", n, groups=x.shape[1]) * (n * s)
-
-
-def tokens(p: Weights, x: Tensor, count: int) -> Tensor:
-    """Attention over the places of an image."""
-    q, k, v = (heads(mixed(p, name, x).flatten(2).mT, count) for name in "qkv")
-    return mixed(p, "out", joined(attention(q, k, v)).mT.reshape(x.shape))
-
-
-def denoise(p: Weights, x: Tensor, count: int) -> Tensor:
-    def up(z: Tensor) -> Tensor:
-        return fn.interpolate(z, scale_factor=2, mode="nearest")
-
-    found = [conv(p, "conv1", x[:, None]).relu()]
-    for i in (2, 3, 4):
-        found.append(conv(p, f"conv{i}", found[-1], stride=2, padding=1).relu())
-    b = up(tokens(below(p, "attention" if "attention.q.weight" in p else "b"), found[3], count))
-    b = up(up(b + found[2]) + found[1]) + found[0]
-    r = conv(p, "res", b)
-    return conv(p, "out", r + r).tanh()[:, 0] + x
-
-
-def lyt(p: Weights, image: Tensor, count: int = 4) -> Tensor:
-    rows = [[0.299, 0.587, 0.114], [-0.14713, -0.28886, 0.436], [0.615, -0.51499, -0.10001]]
-    y, u, v = torch.einsum("oi,bihw->obhw", torch.tensor(rows, dtype=image.dtype), image)
-    u, v = denoise(below(p, "cwd_u"), u + 0.5, count), denoise(below(p, "cwd_v"), v + 0.5, count)
-    light = conv(p, "luma", y[:, None]).relu()
-    g = tokens(below(p, "luma_attention"), fn.max_pool2d(light, 8), count)
-    light = light + fn.interpolate(g, scale_factor=8, mode="nearest")
-    r0 = mixed(p, "mix", torch.cat((conv(p, "chroma_u", u[:, None]).relu(), conv(p, "chroma_v", v[:, None]).relu()), 1))
-    r = fusion(below(p, "msef"), r0 + 0.2 * mixed(p, "luma_in", light)) + r0
-    return conv(p, "final", conv(p, "recombine", torch.cat((r, light), 1))).sigmoid()
 
 
 def additive(p: Weights, x: Tensor, count: int = 2, width: int = 4) -> Tensor:

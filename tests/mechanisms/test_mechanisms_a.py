@@ -13,30 +13,14 @@ import attn
 from attn.dsl.format import format_text
 from attn.dsl.source import Source
 
-from . import references_channel as channel
 from . import references_tokens as tokens
 from . import references_transnext as transnext
 
 MAP = {"H": 7, "W": 5}
-TWO_MAPS = {"H": 5, "W": 7, "H0": 11, "W0": 13, "H2": 3, "W2": 4}
 
 
 def _ids(*shape: int, top: int) -> torch.Tensor:
     return torch.randint(0, top, shape, generator=torch.Generator().manual_seed(3))
-
-
-def _channel_cases() -> list[Case]:
-    return [
-        *[Case("mafi", "mafi", channel.mafi(share), ((3, 7, 5), (5, 7, 5)), {"I": 3, "L": 5, "width": 6, "share": share}, MAP)
-          for share in (True, False)],
-        *[Case("tcs", "tcs", channel.tcs(3, squash), ((9, 6), _ids(4, top=9)), {"D": 6, "tasks": 3, "squash": squash}, {"N": 9, "Q": 4},
-               lead=False) for squash in (True, False)],
-        Case("selective_attention", "refine", channel.selective, ((16, 11, 13), (16, 5, 7), (16, 3, 4)), {"C": 16, "ratio": 4}, TWO_MAPS),
-        Case("dream", "dream", channel.dream, ((6, 7, 5),), {"C": 6}, MAP),
-        Case("dream", "dream_sequence", channel.dream_sequence, ((7, 6),), {"D": 6}, {"S": 7}),
-        Case("pkcam", "pkcam", channel.pkcam, ((16, 7, 5), (16, 7, 5), (4,), (8,)), {"C": 16, "C0": 4, "C1": 8}, MAP),
-        Case("memory_net", "memory_net", channel.memory_net, ((3, 17, 13),), {"C": 3}, {"H": 17, "W": 13}),
-    ]  # fmt: skip
 
 
 def _token_cases() -> list[Case]:
@@ -64,7 +48,7 @@ def _token_cases() -> list[Case]:
     ]  # fmt: skip
 
 
-CASES = [*_channel_cases(), *_token_cases()]
+CASES = _token_cases()
 FILES = sorted({case.file for case in CASES})
 every = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 

@@ -28,7 +28,8 @@ def places(w: Weights, x: Tensor, count: int, order: str) -> Tensor:
 
 
 def larger(x: Tensor, by: int = 2) -> Tensor:
-    return fn.interpolate(x, scale_factor=by, mode="nearest")
+    """x: [.., H, W]."""
+    return x.repeat_interleave(by, -2).repeat_interleave(by, -1)
 
 
 def denoise(w: Weights, x: Tensor, count: int = 2, order: str = "paper") -> Tensor:
@@ -64,6 +65,7 @@ CASES = [
       for order in ("paper", "code")],
     *[Case("std.systems.lyt_net", "places", partial(places, count=3, order=order), ((2, 6, 5, 7),), {"C": 6, "heads": 3, "order": order},
            {"H": 5, "W": 7}) for order in ("paper", "code")],
+    Case("std.systems.lyt_net", "enlarge", lambda w, x: larger(x, 3), ((2, 5, 7),), {"by": 3}, {"H": 5, "W": 7}),
     Case("std.channel", "msef", fusion, ((2, 16, 5, 7),), {"C": 16, "reduction": 4}, {"H": 5, "W": 7}),
     Case("std.channel", "msef", fusion, ((2, 32, 5, 7),), {"C": 32}, {"H": 5, "W": 7}),
 ]  # fmt: skip

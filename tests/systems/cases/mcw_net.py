@@ -99,6 +99,7 @@ CASES = [
     *[Case("std.non_local", "non_local", partial(non_local, rows=r, columns=c), (EVEN,), {"C": 8, "rows": r, "columns": c},
            {"H": 8, "W": 12}) for r, c in ((4, 2), (1, 1), (2, 6))],
     Case("std.non_local", "non_local", non_local, ((2, 6, 7, 5),), {"C": 6, "reduction": 3}, {"H": 7, "W": 5}),
+    Case("std.wavelets", "haar", lambda w: haar_up(torch.eye(4, dtype=torch.float64)[..., None, None])[:, 0], (), lead=False, half=False),
     Case("std.wavelets", "haar_down", lambda w, x: haar_down(x), (EVEN,), {}, {"H": 8, "W": 12, "C": 8}),
     Case("std.wavelets", "haar_up", lambda w, x: haar_up(x), (EVEN,), {}, {"H": 8, "W": 12, "C": 8}),
     Case("std.systems.mcw_net", "dense_residual", dense_residual, ((2, 8, 5, 7),), {"C": 8}, {"H": 5, "W": 7}),

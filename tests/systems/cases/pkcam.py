@@ -93,6 +93,7 @@ CASES = [
       for c, k in ((6, 1), (128, 2))],
     Case("std.cross_layer", "pkcam", pkcam, ((2, 64, 7, 5),), {"C": 64}, MAP),
     Case("", "squeezed", squeezed, ((2, 8, 7, 5), (2, 2, 8)), {"C": 8, "K": 2}, MAP, program=SQUEEZED),
+    Case("std.cross_layer", "channel_gate", gate, ((2, 64),), {"C": 64}),
     Case("std.cross_layer", "repeat_channels", lambda w, x: x.repeat(1, 3), ((2, 5),), {"times": 3}, {"C": 5}),
     Case("std.systems.pkcam", "pkcam_resnet", network, ((2, 3, 33, 35),), SMALL, lead=False, half=False, scale=0.2),
     Case("std.systems.pkcam", "pkcam_resnet", partial(network, depths=(1, 2), deep=True), ((2, 3, 17, 19),),
