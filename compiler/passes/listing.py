@@ -12,9 +12,9 @@ from ..types import is_tuple
 from .rewriting import bodies
 
 
-def listing(graph: Graph) -> str:
-    """`%4 = linear(%0, q.weight, q.bias; over=D, made=h d): [N, *, h=8, d=8]  q`."""
-    writer = _Writer(graph)
+def listing(graph: Graph, named: bool = True) -> str:
+    """`%4 = linear(%0, q.weight, q.bias; over=D, made=h d): [N, *, h=8, d=8]  q`; without the names of bindings if not `named`."""
+    writer = _Writer(graph, named)
     writer.nodes(graph.nodes, "")
     writer.lines += [f"return {output.name + ': ' if output.name else ''}{writer.name(output.node)}" for output in graph.outputs]
     writer.lines += [f"next {graph.weights[slot].path} = {writer.name(node)}" for slot, node in graph.updates]
@@ -22,8 +22,9 @@ def listing(graph: Graph) -> str:
 
 
 class _Writer:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, named: bool) -> None:
         self.graph = graph
+        self.named = named
         self.names: dict[Node, str] = {}
         self.lines: list[str] = []
         self.count = 0
@@ -49,7 +50,9 @@ class _Writer:
         inputs = ", ".join(self.name(source) for source in node.inputs)
         options = ", ".join(f"{key}={_value(value)}" for key, value in node.attrs if not _is_silent(value))
         inside = "; ".join(part for part in (inputs, options) if part)
-        self.lines.append(f"{indent}{self.names[node]} = {node.op}({inside}): {node.type}" + (f"  {node.name}" if node.name else ""))
+        self.lines.append(
+            f"{indent}{self.names[node]} = {node.op}({inside}): {node.type}" + (f"  {node.name}" if node.name and self.named else "")
+        )
         for body in bodies(node):
             self._body(body, f"{indent}    ")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from .model import Group, GroupKind
@@ -55,7 +55,7 @@ def _split(part: _Part, paths: Sequence[Path], below: dict[int, list[int]], look
         else:
             result.home[box] = part.group
     parts: list[_Part] = []
-    pieces = [(key, calls) for key, members in _acyclic(part.members, found, below) for calls in _calls(key, members, below, looks)]
+    pieces = [(key, calls) for key, members in _acyclic(part.members, found, below, looks) for calls in _calls(key, members, below, looks)]
     for (title, kind, _), members in pieces:
         if len(members) == 1 and kind == "block":
             result.home[members[0]] = part.group
@@ -65,20 +65,66 @@ def _split(part: _Part, paths: Sequence[Path], below: dict[int, list[int]], look
     return parts
 
 
-def _acyclic(members: list[int], found: dict[_Key, list[int]], below: dict[int, list[int]]) -> list[tuple[_Key, list[int]]]:
-    """The groups as they are where that makes no cycle; else each cut into pieces one after the other."""
-    unit = {box: box for box in members}
-    for boxes in found.values():
-        unit.update(dict.fromkeys(boxes, boxes[0]))
-    if _order(members, unit, below) is not None:
+def _acyclic(
+    members: list[int], found: dict[_Key, list[int]], below: dict[int, list[int]], looks: Sequence[str]
+) -> list[tuple[_Key, list[int]]]:
+    """The groups as they are where that makes no cycle; else with what joins their pieces; else each in pieces one after the other."""
+    if _order(members, _units_of(members, found.values()), below) is not None:
         return list(found.items())
-    unit = {box: box for box in members}
-    pieces: list[tuple[_Key, list[int]]] = []
+    unit = _units_of(members, [])
+    pieces: list[tuple[_Key, list[list[int]]]] = []
     for key, boxes in found.items():
-        for piece in _pieces(members, set(boxes), unit, below):
-            pieces.append((key, piece))
+        pieces.append((key, _pieces(members, set(boxes), unit, below)))
+        for piece in pieces[-1][1]:
             unit.update(dict.fromkeys(piece, piece[0]))
-    return pieces
+    joined = _joined(pieces, members, below, looks)
+    parts = [(key, part) for key, cut in joined for part in cut]
+    if _order(members, _units_of(members, [part for _, part in parts]), below) is not None:
+        return parts
+    return [(key, piece) for key, cut in pieces for piece in cut]
+
+
+def _units_of(members: list[int], parts: Iterable[list[int]]) -> dict[int, int]:
+    """Each box by itself, or as the first of the part it is in."""
+    unit = {box: box for box in members}
+    for part in parts:
+        unit.update(dict.fromkeys(part, part[0]))
+    return unit
+
+
+_Pieces = list[tuple[_Key, list[list[int]]]]
+
+
+def _joined(pieces: _Pieces, members: list[int], below: dict[int, list[int]], looks: Sequence[str]) -> _Pieces:
+    """The pieces of each group as one, together with the boxes in no group that lead from one piece to another.
+
+    Such is work that a block was handed by its caller, like an activation. Pieces that look the same are two calls, and stay apart.
+    """
+    grouped = {box for _, cut in pieces for piece in cut for box in piece}
+    free = {box for box in members if box not in grouped}
+    joined: _Pieces = []
+    for key, cut in pieces:
+        alike = len({tuple(sorted(looks[box] for box in piece)) for piece in cut}) < len(cut) if looks else True
+        between = set[int]() if alike or len(cut) < 2 else _between({box for piece in cut for box in piece}, free, below)
+        free -= between
+        joined.append((key, [sorted([*between, *(box for piece in cut for box in piece)])] if between else cut))
+    return joined
+
+
+def _between(group: set[int], free: set[int], below: dict[int, list[int]]) -> set[int]:
+    """The free boxes on ways that leave a group and come back through free boxes alone."""
+    seen: dict[int, None] = {}
+    stack = [target for box in sorted(group) for target in below.get(box, ()) if target in free]
+    while stack:
+        box = stack.pop()
+        if box not in seen:
+            seen[box] = None
+            stack.extend(target for target in below.get(box, ()) if target in free)
+    back: set[int] = set()
+    for box in sorted(seen, reverse=True):
+        if any(target in group or target in back for target in below.get(box, ())):
+            back.add(box)
+    return back
 
 
 def _calls(key: _Key, members: list[int], below: dict[int, list[int]], looks: Sequence[str]) -> list[list[int]]:

@@ -65,7 +65,7 @@ class _Recorder:
             if id(stage.graph) not in self.numbers:
                 self.numbers[id(stage.graph)] = len(self.readings)
                 self.readings.append(read_with_nodes(stage.graph))
-        self.sources: dict[Source, int] = {}
+        self.sources: dict[tuple[str, str], Record] = {}
         self.facts: dict[str, int] = {}
         self.pool: list[Record] = []
 
@@ -83,7 +83,7 @@ class _Recorder:
             "facts": self.pool,
             "operators": _operators(self.readings),
             "axes": _axes(drawings),
-            "sources": [{"name": _file(source), "text": source.text, "library": source.library} for source in self.sources],
+            "sources": list(self.sources.values()),
             "assumed": {"batch" if name == STAR else name: size for one in counted for name, size in one.items()},
             "begin": self._begin(),
             "timed": self.times is not None,
@@ -159,7 +159,10 @@ class _Recorder:
         return [self._source(span.source), *span.source.position(span.start), *span.source.position(span.end)]
 
     def _source(self, source: Source) -> int:
-        return self.sources.setdefault(source, len(self.sources))
+        key = (source.name, source.text)
+        if key not in self.sources:
+            self.sources[key] = {"name": _file(source), "text": source.text, "library": source.library}
+        return list(self.sources).index(key)
 
 
 def _amount(amount: Amount) -> list[str | float | None]:

@@ -29,7 +29,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except AttnError as error:
-            fail(error.diagnostics, ctx.meta.get("attn.format", "text"))
+            fail(error.diagnostics, ctx.meta.get("attn.format", "text"), ctx.meta.get("attn.wrong", 1))
         except Exception as error:
             if isinstance(error, click.ClickException | click.exceptions.Exit | click.Abort | OSError):
                 raise
@@ -57,6 +57,7 @@ def main() -> None:
     attn show std.channel:se --bind C=64    what a block is and costs
     attn graph se.attn -o se.svg            draw it
     attn view se.attn -o se.html            look at it, and at what every pass does
+    attn diff old.attn new.attn             how they differ in structure
     attn explain std.heads:mha              what the compiler makes of it, and why
     attn verify std.heads:mha               whether that kept its meaning
     attn compile se.attn --bind C=64 -o se.py
@@ -73,6 +74,7 @@ COMMANDS: tuple[click.Command, ...] = (
     building.compile_command,
     drawing.graph,
     drawing.view_command,
+    drawing.diff,
     verifying.verify,
     looking.show,
     explaining.explain,

@@ -100,7 +100,8 @@ class Viewer {
   alters(box, there) {
     if (box.fact === there.fact) return false;
     const [one, two] = [this.data.facts[box.fact], this.data.facts[there.fact]];
-    return one.type !== two.type || one.options !== two.options || one.op !== two.op || one.lines.join("\n") !== two.lines.join("\n");
+    const axes = (fact) => JSON.stringify([...(fact.axes ?? [])].map(([name, size]) => `${name}=${size}`).sort());
+    return axes(one) !== axes(two) || one.options !== two.options || one.op !== two.op || one.lines.join("\n") !== two.lines.join("\n");
   }
 
   // ------------------------------------------------ colours

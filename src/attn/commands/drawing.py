@@ -1,8 +1,9 @@
-"""`attn graph` and `attn view`: commands that draw."""
+"""`attn graph`, `attn view` and `attn diff`: commands that draw."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..compiler.program import load
-from .shared import bind_options, emit, level_options, read_target
+from .shared import TEXT_OR_JSON, bind_options, emit, level_options, read_target
 
 if TYPE_CHECKING:
     from ..compiler.graph import Graph
     from ..compiler.passes.base import Mode
+    from ..compiler.view.stages import Stage
 
 _FORMATS = ("svg", "dot", "mmd", "json", "onnx")
 _output = click.option(
@@ -96,3 +98,72 @@ def view_command(
 
     program = load(*read_target(target))
     emit(view_program(program, bind, inputs, level=level, mode=mode, profile=profile).html, output)
+
+
+@click.command("diff")
+@click.argument("targets", metavar="A[:BLOCK] [B[:BLOCK]]", nargs=-1, required=True)
+@bind_options
+@partial(level_options, level=None)
+@click.option("--stages", metavar="FIRST..SECOND", help="Compare one program at two stages: `written`, or after a pass.")
+@click.option("--format", "format", type=TEXT_OR_JSON, default="text", help="How to print it.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Also write both graphs side by side, as HTML.")
+@click.pass_context
+def diff(
+    ctx: click.Context,
+    targets: tuple[str, ...],
+    bind: dict[str, Any],
+    inputs: tuple[str, ...],
+    level: int | None,
+    mode: Mode,
+    stages: str | None,
+    format: str,
+    output: Path | None,
+) -> None:
+    """How two blocks differ in structure, or one block at two stages of the optimiser. Names of values do not count.
+
+    Two blocks are compared as written, or with -O as the optimiser leaves them. Leaves with 0 where they are the same, with 1 where they
+    differ, and with 2 where one of them has mistakes or cannot be read.
+
+    \b
+    Example: attn diff old.attn new.attn
+             attn diff std.heads:mha std.heads:mqa -o diff.html
+             attn diff std.linear:linformer --stages written..plan
+    """
+    ctx.meta.update({"attn.format": format, "attn.wrong": 2})
+    if len(targets) != (1 if stages else 2):
+        raise click.UsageError("give two blocks to compare, or one block and --stages")
+    programs = [load(*read_target(target)) for target in targets]
+    graphs = [program.graph(bind, inputs, checking=True) for program in programs]
+    from ..compiler.view.comparing import compare
+    from ..compiler.view.viewer import view_stages
+
+    if stages:
+        pair = _two_stages(graphs[0], stages, 2 if level is None else level, mode)
+    else:
+        pair = _two_programs(graphs, targets, level or 0, mode)
+    found = compare(pair[0].graph, pair[1].graph, (pair[0].name, pair[1].name))
+    click.echo(json.dumps(found.record(), indent=2, ensure_ascii=False) if format == "json" else str(found))
+    if output is not None:
+        emit(view_stages(f"{pair[0].name} and {pair[1].name}", pair, mode, compare=True).html, output)
+    ctx.exit(0 if found.same else 1)
+
+
+def _two_programs(graphs: Sequence[Graph], names: Sequence[str], level: int, mode: Mode) -> list[Stage]:
+    from ..compiler.passes import optimise
+    from ..compiler.view.stages import Stage
+
+    return [Stage(name, "", optimise(one, level, mode).graph) for name, one in zip(names, graphs, strict=True)]
+
+
+def _two_stages(typed: Graph, stages: str, level: int, mode: Mode) -> list[Stage]:
+    """The two stages that `FIRST..SECOND` names."""
+    from ..compiler.passes import optimise
+    from ..compiler.view.stages import stages_of
+
+    known = {stage.name.removeprefix("as "): stage for stage in stages_of(optimise(typed, level, mode))}
+    names = stages.split("..")
+    wrong = [name for name in names if name not in known]
+    if len(names) != 2 or wrong:
+        told = f"there is no stage {wrong[0]!r} at -O{level} in mode {mode}" if wrong else f"{stages!r} is not FIRST..SECOND"
+        raise click.UsageError(f"{told}; the stages are {', '.join(known)}")
+    return [known[name] for name in names]

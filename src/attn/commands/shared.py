@@ -24,8 +24,8 @@ def colored() -> bool:
     return sys.stderr.isatty() and "NO_COLOR" not in os.environ
 
 
-def fail(diagnostics: tuple[Diagnostic, ...] | list[Diagnostic], format: str = "text") -> NoReturn:
-    """Print the diagnostics and leave with the code they mean."""
+def fail(diagnostics: tuple[Diagnostic, ...] | list[Diagnostic], format: str = "text", wrong: int = 1) -> NoReturn:
+    """Print the diagnostics and leave with the code they mean; `wrong` is that of a wrong program."""
     from ..dsl.render import as_json, render_all
 
     if format == "json":
@@ -33,7 +33,7 @@ def fail(diagnostics: tuple[Diagnostic, ...] | list[Diagnostic], format: str = "
     else:
         click.echo(render_all(diagnostics, color=colored()), err=True)
     called = all(d.code in CALL_CODES or (d.code in MODULES_CALLED and not d.span.text) for d in diagnostics if d.severity == "error")
-    sys.exit(2 if called else 1)
+    sys.exit(2 if called else wrong)
 
 
 def read_target(target: str) -> tuple[str | Text, str | None]:
@@ -106,7 +106,7 @@ def bind_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--input", "-i", "inputs", multiple=True, metavar="NAME", help="An optional tensor that will be passed.")(command)
 
 
-def level_options(command: Callable[..., Any], level: int = 2) -> Callable[..., Any]:
+def level_options(command: Callable[..., Any], level: int | None = 2) -> Callable[..., Any]:
     """`-O0` to `-O2` and `--mode`, for every command that optimises; `level` is the usual one."""
     kind = click.Choice(["train", "infer"])
     command = click.option("--mode", type=kind, default="train", help="infer: for use without training; weights are fixed.")(command)
