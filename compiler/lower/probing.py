@@ -90,7 +90,7 @@ class Probing:
         key = (runs, self.module.training)
         if key not in self.served:
             runs.training = self.module.training
-            self.served[key] = Served(runs, [probe.seen.patterns for probe in self.probes])
+            self.served[key] = Served(runs, [chosen(runs.attn_graph, probe.seen.patterns) for probe in self.probes])
         result, values = self.served[key].run(args, kwargs)
         for probe, seen in zip(self.probes, values, strict=True):
             probe.seen.fill(seen)
@@ -133,8 +133,8 @@ def ordered(names: Sequence[str], keys: Sequence[str]) -> tuple[str, ...]:
 class Served:
     """The module that runs in the place of another one and gives what is asked for."""
 
-    def __init__(self, runs: AttnModule, patterns: Sequence[Sequence[str]]) -> None:
-        asked = [[wanted_of(runs.attn_graph, address) for address in chosen(runs.attn_graph, names)] for names in patterns]
+    def __init__(self, runs: AttnModule, addresses: Sequence[Sequence[Address]]) -> None:
+        asked = [[wanted_of(runs.attn_graph, address) for address in one] for one in addresses]
         nodes = list(dict.fromkeys(leaf for one in asked for wanted in one for leaf in wanted.leaves))
         grown = graft(runs.attn_graph, runs.optimised.graph, nodes, runs.training)
         self.asked = asked

@@ -152,6 +152,16 @@ EXPLANATIONS = (
         "a value that a probe cannot give",
         "It has not been computed yet, hangs on random numbers that are gone, or the part that is asked for is not there.",
     ),
+    Explanation(
+        "E0608",
+        "an input file that cannot be read or does not fit",
+        "`attn inspect` reads tensors by name (.safetensors, .npz), texts through a tokenizer, and images for an input with colours.",
+    ),
+    Explanation(
+        "E0609",
+        "nothing to look at",
+        "`attn inspect` shows the maps of attention and the values of gates; the block has neither. What is inside loops is not looked at.",
+    ),
     Explanation("E0701", "weights that do not fit", "The message lists every missing, unexpected and misshapen name."),
     Explanation("E0702", "a graph file that cannot be read", "It is not the JSON of a graph, or of another version."),
     Explanation(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .compiler.program import BlockProgram, Text, check, load, std, text
 from .dsl.diagnostics import AttnError, Diagnostic
+from .inspecting import inspect
 from .pruning import importances, prune
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "AttnError", "BlockProgram", "Diagnostic", "Text", "check", "compile", "explain", "importances", "load", "load_weights", "prune",
-    "save_weights", "std", "text", "view",
+    "AttnError", "BlockProgram", "Diagnostic", "Text", "check", "compile", "explain", "importances", "inspect", "load", "load_weights",
+    "prune", "save_weights", "std", "text", "view",
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from . import __version__
-from .commands import building, drawing, explaining, looking, pruning, sources, systems, verifying
+from .commands import building, drawing, explaining, inspecting, looking, pruning, sources, systems, verifying
 from .commands.shared import fail
 from .dsl.diagnostics import AttnError
 
@@ -64,6 +64,7 @@ def main() -> None:
     attn systems                            published systems, and what works
     attn new my_block --from cbam           a copy of one to start from
     attn prune vit.attn --axis h --keep 0.5 ...    a smaller program without its least important heads
+    attn inspect vit.attn --weights vit.safetensors --input cat.png -o report.html    what it attends to
     """
 
 
@@ -80,6 +81,7 @@ COMMANDS: tuple[click.Command, ...] = (
     explaining.explain,
     explaining.passes_command,
     pruning.prune_command,
+    inspecting.inspect_command,
     looking.list_command,
     looking.doc,
     systems.systems_command,

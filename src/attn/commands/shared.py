@@ -93,9 +93,9 @@ def split_bindings(text: str) -> list[str]:
     return [part for part in parts if part.strip()]
 
 
-def bind_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--bind` and `--input`, for every command that takes a block."""
-    command = click.option(
+def bind_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--bind`, for every command that takes a block."""
+    return click.option(
         "--bind",
         "-b",
         multiple=True,
@@ -103,6 +103,11 @@ def bind_options(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="NAME=VALUE",
         help="Size of an axis or value of a parameter; repeat, or part with commas.",
     )(command)
+
+
+def bind_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--bind`, and `--input` for the names of optional tensors."""
+    command = bind_option(command)
     return click.option("--input", "-i", "inputs", multiple=True, metavar="NAME", help="An optional tensor that will be passed.")(command)
 
 

@@ -1,0 +1,207 @@
+"use strict";
+/* The report: its sections, and what is chosen in it. */
+
+const report = pageData();
+const chosen = { sample: 0, site: 0, head: 0, row: 0 };
+const host = document.getElementById("report");
+
+const sampleOf = () => report.samples[chosen.sample];
+const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+
+function section(title, words, ...children) {
+  return element("section", {}, element("h2", {}, title), element("p", {}, words), ...children);
+}
+
+function figure(name, picture, caption = "") {
+  return element("figure", {}, element("div", { class: "name" }, name), picture, ...(caption ? [element("figcaption", {}, caption)] : []));
+}
+
+function render() {
+  const scroll = window.scrollY;
+  const sample = sampleOf();
+  const parts = [];
+  if (sample.maps.length) parts.push(maps(sample), heads(sample), sinks(sample));
+  if (sample.token_flow) parts.push(tokenFlow(sample));
+  if (report.similarity) parts.push(similarity());
+  if (sample.gates.length) parts.push(gates(sample));
+  if (report.notes.length) parts.push(element("section", {}, element("h2", {}, "Left out"), element("ul", { class: "notes" }, ...report.notes.map((note) => element("li", {}, note)))));
+  host.replaceChildren(...parts);
+  window.scrollTo(0, scroll);
+}
+
+/** What is common to the names of all sites is not repeated: `layers[3].attention.weights` is `layers[3]`. */
+const siteLabels = (() => {
+  const names = report.sites.map((site) => site.name.replace(/\.?weights$/, "") || site.name);
+  let end = 0;
+  const common = (count) => names.every((name) => name.slice(-count) === names[0].slice(-count) && name.length > count);
+  while (names.length > 1 && common(end + 1)) end++;
+  const tail = names.length > 1 ? names[0].slice(names[0].length - end) : "";
+  const cut = tail.includes(".") ? tail.length - tail.indexOf(".") : 0;
+  return names.map((name) => name.slice(0, name.length - cut));
+})();
+
+// ---------------------------------------------------------------- maps
+
+function maps(sample) {
+  const most = Math.max(...report.sites.map((site) => site.head_count));
+  const grid = element("div", { class: "heads", style: `grid-template-columns: max-content repeat(${most}, minmax(14px, 64px))` });
+  grid.append(element("span", {}), ...Array.from({ length: most }, (_, head) => element("span", { class: "label", style: "text-align: center" }, String(head))));
+  sample.maps.forEach((one, site) => {
+    grid.append(element("span", { class: "label" }, siteLabels[site]));
+    for (let head = 0; head < most; head++) grid.append(head < one.maps.length ? thumbnail(one, site, head) : element("span", {}));
+  });
+  const cells = sample.maps[chosen.site].tokens_per_cell;
+  const blocks = Math.max(...cells) > 1 ? ` One cell is the mean over ${cells[0]} by ${cells[1]} tokens.` : "";
+  const words = `Rows read, columns are read; each row adds up to one. One picture for each head (columns) of each attention (rows).${blocks} Click one to see it large, and a row to see what its token reads.`;
+  return section("Maps", words, element("div", { class: "maps" }, grid, large(sample)));
+}
+
+function thumbnail(one, site, head) {
+  const canvas = element("canvas", {
+    title: `${one.site}, head ${head}`, role: "button", tabindex: "0", "aria-pressed": String(site === chosen.site && head === chosen.head),
+    onclick: () => { Object.assign(chosen, { site, head }); render(); },
+    onkeydown: (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); Object.assign(chosen, { site, head }); render(); } },
+  });
+  return pixels(canvas, matrix(one.maps[head]));
+}
+
+function large(sample) {
+  const one = sample.maps[chosen.site];
+  const cells = matrix(one.maps[chosen.head]);
+  const row = Math.min(chosen.row, cells.rows - 1);
+  const said = element("div", { class: "said" });
+  const tell = (i, j, value) => { said.textContent = i === null ? "" : `${one.rows[i]} reads ${one.keys[j]}: ${value.toFixed(3)}`; };
+  const choose = (i) => { chosen.row = i; render(); };
+  const figures = element("div", {});
+  const grid = patches(sample, one, cells);
+  if (grid) figures.append(overPatches(sample, one, cells, row, grid, choose));
+  else figures.append(heat(cells, { rows: one.rows, columns: one.keys, width: Math.min(400, 34 * cells.columns), said: tell, onrow: choose, chosen: row, name: one.site }));
+  const numbers = one.heads[chosen.head];
+  const far = numbers.distance === null ? "" : `, distance ${short(numbers.distance)} tokens`;
+  const caption = element("figcaption", {}, `Entropy ${short(numbers.entropy)} of ${short(numbers.most_entropy)} bits${far}. `, legend(cells.most));
+  const body = element("figure", {}, element("div", { class: "name" }, `${one.site}, head ${chosen.head}`), figures, said, caption);
+  if (!grid && one.keys.length <= 64 && sample.tokens.length) body.append(tokens(one, cells, row, choose));
+  return body;
+}
+
+/** The tokens of a text, each as dark as the chosen one reads it. */
+function tokens(one, cells, row, choose) {
+  const most = Math.max(...one.keys.map((_, j) => cells.at(row, j)), 1e-12);
+  return element("div", { class: "tokens" }, ...one.keys.map((label, j) => {
+    const part = cells.at(row, j) / most;
+    return element("span", { class: j === row && one.rows.length === one.keys.length ? "reader" : "", title: cells.at(row, j).toFixed(3), style: `background: ${rgb(part * 0.8)}; color: ${inkOn(part * 0.8)}`, onclick: () => choose(j) }, label);
+  }));
+}
+
+/** The rows and columns of patches, where the keys of a map are those of an image. */
+function patches(sample, one, cells) {
+  const fits = sample.grid && sample.grid[0] * sample.grid[1] + sample.extra === cells.columns;
+  return fits ? sample.grid : null;
+}
+
+const onGrid = (values, grid, extra) => Array.from({ length: grid[0] }, (_, i) => Array.from({ length: grid[1] }, (_, j) => values(extra + i * grid[1] + j)));
+
+function overPatches(sample, one, cells, row, grid, choose) {
+  const values = onGrid((j) => cells.at(row, j), grid, sample.extra);
+  const picture = overImage(sample.image, values, (i, j) => choose(sample.extra + i * grid[1] + j), 380);
+  const readers = Array.from({ length: sample.extra }, (_, i) => element("button", { "aria-pressed": String(i === row), onclick: () => choose(i) }, one.rows[i]));
+  return element("div", {}, picture, element("div", { class: "said" }, `what ${one.rows[row]} reads; click a place to see what it reads `, ...readers));
+}
+
+// ---------------------------------------------------------------- numbers of heads
+
+function heads(sample) {
+  const most = Math.max(...report.sites.map((site) => site.head_count));
+  const table = (value) => sample.maps.map((one, site) => Array.from({ length: most }, (_, head) => (head < one.heads.length ? value(one.heads[head], site, head) : null)));
+  const figures = [
+    ["Entropy, bits", table((head) => head.entropy), `0: one key takes all; ${short(sample.maps[0].heads[0].most_entropy)}: all take the same.`],
+    ["Distance, tokens", table((head) => head.distance), "How far away a token reads on average."],
+    ["Greatest sink", table((head, site) => Math.max(...head.received) * sample.maps[site].key_count), "How many times its share the most read token gets."],
+    ["Importance", table((head, site, place) => report.sites[site].importance?.[place] ?? null), report.importance ?? ""],
+  ].filter(([, values]) => values.some((row) => row.some((value) => value !== null)));
+  const columns = Array.from({ length: most }, (_, head) => String(head));
+  const width = Math.min(480, Math.max(160, 38 * most));
+  const made = figures.map(([name, values, caption]) => {
+    const cells = matrix(values);
+    return figure(name, heat(cells, { rows: siteLabels, columns, width, height: Math.min(26, Math.max(12, 400 / cells.rows)) * cells.rows, numbers: width / most > 22, name }), caption);
+  });
+  return section("Heads", `${plural(report.sites.length, "attention")} down, heads across. Numbers are of this sample.`, element("div", { class: "row" }, ...made));
+}
+
+function sinks(sample) {
+  const all = sample.maps.flatMap((one, site) => one.heads.flatMap((head, place) => head.sinks.map((sink) => ({ ...sink, site, place }))));
+  all.sort((a, b) => b.times - a.times);
+  const children = [];
+  const same = sample.maps.every((one) => one.key_count === sample.maps[0].key_count);
+  if (same && sample.maps[0].key_count <= 64) {
+    const values = sample.maps.map((one) => one.keys.map((_, j) => (one.heads.reduce((sum, head) => sum + head.received[j], 0) / one.heads.length) * one.key_count));
+    const cells = matrix(values);
+    children.push(figure("Received, in shares", heat(cells, { rows: siteLabels, columns: sample.maps[0].keys, width: Math.min(620, 38 * cells.columns), height: 24 * cells.rows, numbers: cells.columns <= 24, name: "received" }), "The mean over the heads of each attention. 1 is an even share."));
+  }
+  if (all.length) {
+    const lines = all.slice(0, 8).map((sink) => element("tr", {}, element("td", {}, sink.label), element("td", {}, siteLabels[sink.site]), element("td", {}, String(sink.place)), element("td", {}, `${(100 * sink.share).toFixed(1)}%`), element("td", {}, `${short(sink.times)}`)));
+    const head = element("tr", {}, ...["token", "attention", "head", "of all weights", "shares"].map((word) => element("th", {}, word)));
+    children.push(figure(`The ${lines.length === all.length ? all.length : `${lines.length} greatest of ${all.length}`}`, element("table", { class: "numbers" }, head, ...lines)));
+  }
+  return section("Sinks", all.length ? "Tokens that receive more than their share of a head's weights." : "No token receives so much more than its share that it is a sink.", element("div", { class: "row" }, ...children));
+}
+
+function similarity() {
+  const cells = matrix(report.similarity);
+  const lines = [];
+  const labels = report.sites.flatMap((site, place) => Array.from({ length: site.head_count }, (_, head) => (head === 0 ? siteLabels[place] : "")));
+  report.sites.reduce((sum, site) => { if (sum) lines.push(sum); return sum + site.head_count; }, 0);
+  const said = element("div", { class: "said" });
+  const name = (place) => { let left = place; for (const [i, site] of report.sites.entries()) { if (left < site.head_count) return `${siteLabels[i]} head ${left}`; left -= site.head_count; } return ""; };
+  const tell = (i, j, value) => { said.textContent = i === null ? "" : `${name(i)} and ${name(j)}: ${value.toFixed(2)}`; };
+  const picture = heat(cells, { rows: labels, columns: [], width: 430, height: 430, most: 1, lines, said: tell, name: "similarity" });
+  return section("Heads alike", "The cosine of every two heads' maps, over all their weights. 1: the same map.", figure("", picture), said, legend(1));
+}
+
+// ---------------------------------------------------------------- through the layers
+
+function tokenFlow(sample) {
+  const found = sample.token_flow;
+  const children = [];
+  const roll = matrix(found.rollout);
+  const grid = patches(sample, null, roll);
+  const row = Math.min(chosen.row, roll.rows - 1);
+  if (grid) {
+    children.push(figure(`Rollout to ${found.labels[row]}`, overImage(sample.image, onGrid((j) => roll.at(row, j), grid, sample.extra), (i, j) => { chosen.row = sample.extra + i * grid[1] + j; render(); }, 300)));
+  } else {
+    const options = { rows: found.labels, columns: found.labels, width: Math.min(400, 30 * roll.columns), chosen: undefined };
+    children.push(figure("Rollout", heat(roll, options), "The product of the layers' maps: the part of each input token (columns) in each token at the end (rows)."));
+  }
+  if (found.flow.length) {
+    const flow = matrix(found.flow);
+    const rows = found.flow_rows.map((place) => found.labels[place]);
+    const picture = grid ? overImage(sample.image, onGrid((j) => flow.at(0, j), grid, sample.extra), null, 300) : heat(flow, { rows, columns: found.labels, width: Math.min(400, 30 * flow.columns) });
+    children.push(figure("Flow", picture, "Maximum flow: as much as can pass from an input token through all layers, each weight the width of a pipe."));
+  }
+  const words = `From the input to the end of ${plural(found.sites.length, "attention")}: heads averaged, and half of each layer the token itself, which is its residual path (Abnar and Zuidema, 2020).`;
+  return section("Rollout and flow", words, element("div", { class: "row" }, ...children));
+}
+
+// ---------------------------------------------------------------- gates
+
+function gates(sample) {
+  const made = sample.gates.map((gate) => {
+    const figures = Object.entries(gate.along).filter(([axis]) => !gate.plane_axes || !gate.plane_axes.includes(axis) || Object.keys(gate.along).length === 2)
+      .map(([axis, values]) => figure(`along ${axis}`, bars(values, { axis, most: Math.max(1, gate.most), width: Math.min(420, Math.max(160, 7 * values.length)), name: gate.name })));
+    if (gate.plane) {
+      const [rows, columns] = gate.plane_axes;
+      const cells = matrix(gate.plane);
+      const isPlace = sample.image && cells.rows === cells.columns && Object.keys(gate.axes).every((axis) => axis === rows || axis === columns);
+      const picture = isPlace ? overImage(sample.image, gate.plane, null, 240) : heat(cells, { width: 240, height: (240 * cells.rows) / cells.columns, name: gate.name });
+      figures.unshift(figure(`${rows} down, ${columns} across`, picture, `${short(gate.least)} to ${short(gate.most)}`));
+    }
+    const range = `values ${short(gate.least)} to ${short(gate.most)}, mean ${short(gate.mean)}`;
+    return element("div", { class: "gate" }, element("h3", {}, gate.name), element("code", {}, gate.line), element("p", { class: "soft" }, range), element("div", { class: "row" }, ...figures));
+  });
+  return section("Gates", "Values between 0 and 1 that multiply others: attention to channels and places. Over axes that are not shown the mean is taken.", ...made);
+}
+
+document.getElementById("sample").addEventListener("change", (event) => { chosen.sample = Number(event.target.value); chosen.row = 0; render(); });
+document.addEventListener("theme", render);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", render);
+render();

@@ -1,0 +1,195 @@
+"""A module, looked at with samples: the maps of its attention, what they say, and its gates, as one report."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ...dsl.diagnostics import AttnError, Diagnostic
+from ...dsl.source import NOWHERE
+from ..graph import Graph
+from ..probe.addresses import normal
+from .measures import flow, flow_rows, rollout, similarity
+from .reading import Looked, Looker, Measured, cells_for, measure, measure_gate, rounded
+from .records import Report, SampleRecord, SiteRecord, TokenFlow
+from .samples import Sample
+from .sites import Site, batch_axis
+
+if TYPE_CHECKING:
+    from ..lower.module import AttnModule
+
+SINKS = 3.0
+"""A token that is read three times as much as an even share is a sink, unless said otherwise."""
+MOST_HEADS = 512
+"""Heads whose maps are compared with each other."""
+
+Importances = Mapping[str, Sequence[float]]
+
+
+def inspect_module(
+    module: AttnModule,
+    samples: Sequence[Sample],
+    importances: Importances | None = None,
+    importance: str | None = None,
+    sinks: float = SINKS,
+    notes: Sequence[str] = (),
+) -> Report:
+    """Everything that there is to say of the samples. The module is run as after `.eval()`, without gradients.
+
+    `importances` are numbers of heads by place, as `attn.importances` gives them, and `importance` what they are. Raises AttnError (E0609)
+    where the module has neither attention nor gates.
+    """
+    training = module.training
+    module.eval()
+    try:
+        looker = Looker(module)
+        looked = [looker.look(sample) for sample in samples]
+    finally:
+        module.train(training)
+    if not any(one.sites or one.gates for one in looked):
+        raise nothing_here(module.attn_graph)
+    measured = [_measured(one, sample, sinks) for one, sample in zip(looked, samples, strict=True)]
+    said = list(notes)
+    records = [_sample(one, sample, maps, said) for one, sample, maps in zip(looked, samples, measured, strict=True)]
+    sites = _sites(looked[0], measured[0], importances or {})
+    return Report(
+        program=module.program, block=module.attn_graph.name, signature=repr(module), parameters=sum(p.numel() for p in module.parameters()),
+        sites=sites, samples=records, similarity=_similarity(measured, said), importance=importance if importances else None,
+        notes=list(dict.fromkeys(said)),
+    )  # fmt: skip
+
+
+def nothing_here(graph: Graph) -> AttnError:
+    title = f"block `{graph.name}` has no attention with a map of weights, and no gate"
+    help = "attend, or a softmax that is read with, makes a map; a gate is a sigmoid that multiplies another value; loops are not looked into"
+    return AttnError([Diagnostic("E0609", title, NOWHERE, help=help)])
+
+
+def _measured(looked: Looked, sample: Sample, sinks: float) -> list[Measured]:
+    found, cells = list[Measured](), cells_for(looked.sites, looked.values)
+    for site in looked.sites:
+        seen = looked.values[site.address.text]
+        tokens = seen.sizes[site.keys[0]] if len(site.keys) == 1 else 0
+        grid, extra = grid_of(looked.graph, sample, tokens)
+        found.append(measure(site, seen, sample, grid, extra, sinks, cells))
+    return found
+
+
+def _sites(looked: Looked, measured: Sequence[Measured], importances: Importances) -> list[SiteRecord]:
+    places = {normal(name): list(numbers) for name, numbers in importances.items()}
+    return [
+        SiteRecord(
+            name=site.address.text, layer=site.layer, rows=list(site.rows), keys=list(site.keys), heads=list(site.heads),
+            head_count=len(one.map), importance=_importance(places, site, len(one.map)),
+        )
+        for site, one in zip(looked.sites, measured, strict=True)
+    ]  # fmt: skip
+
+
+def _importance(places: Mapping[str, list[float]], site: Site, heads: int) -> list[float] | None:
+    """The numbers of the place that is this attention's block."""
+    found = places.get(site.layer, places.get("") if len(places) == 1 else None)
+    return [float(f"{value:.5g}") for value in found] if found is not None and len(found) == heads else None
+
+
+def _similarity(measured: Sequence[Sequence[Measured]], notes: list[str]) -> list[list[float]] | None:
+    """Cosines of all heads' maps, the mean over the samples."""
+    found: list[Tensor] = []
+    for maps in (
+        [one.map for one in sample] for sample in measured
+    ):
+        if len({map.shape[1:] for map in maps}) != 1 or sum(map.shape[0] for map in maps) > MOST_HEADS:
+            if maps:
+                notes.append("heads are not compared: their maps have different sizes, or there are too many")
+            return None
+        found.append(similarity(maps))
+    return rounded(torch.stack(found).mean(0)) if found else None
+
+
+# ---------------------------------------------------------------- a sample
+
+
+def _sample(looked: Looked, sample: Sample, maps: Sequence[Measured], notes: list[str]) -> SampleRecord:
+    tokens = maps[0].record.key_count if maps else 0
+    grid, extra = grid_of(looked.graph, sample, tokens)
+    return SampleRecord(
+        name=sample.name, tokens=list(sample.tokens), grid=grid, extra=extra, image=picture(sample.image),
+        maps=[one.record for one in maps], token_flow=_token_flow(looked.sites, maps, notes),
+        gates=[measure_gate(gate, looked.values[gate.address.text]) for gate in looked.gates],
+    )  # fmt: skip
+
+
+def _token_flow(sites: Sequence[Site], maps: Sequence[Measured], notes: list[str]) -> TokenFlow | None:
+    """Rollout and flow through the longest stack of self-attentions over the same tokens."""
+    pairs = list(zip(sites, maps, strict=True))
+    stacks = [
+        list(stack)
+        for key, stack in groupby(pairs, lambda pair: (pair[0].rows, pair[1].map.shape[1]) if _stackable(*pair) else None)
+        if key is not None
+    ]
+    if not stacks:
+        return None
+    stack = max(stacks, key=len)
+    chosen = [one.map for _, one in stack]
+    rows = flow_rows(chosen[0].shape[1], len(chosen))
+    if not rows:
+        notes.append("flow is left out: there are too many tokens for exact maximum flows")
+    elif len(rows) < chosen[0].shape[1]:
+        notes.append("flow is worked out for the first token alone: exact maximum flows of all pairs take too long")
+    return TokenFlow(
+        sites=[site.address.text for site, _ in stack], labels=stack[0][1].record.keys, rollout=rounded(rollout(chosen)), flow_rows=rows,
+        flow=rounded(flow(chosen, rows)) if rows else [],
+    )  # fmt: skip
+
+
+def _stackable(site: Site, measured: Measured) -> bool:
+    return site.square and not site.places and measured.record.tokens_per_cell == (1, 1) and measured.map.shape[1] > 1
+
+
+# ---------------------------------------------------------------- images
+
+
+def grid_of(graph: Graph, sample: Sample, tokens: int) -> tuple[tuple[int, int] | None, int]:
+    """Rows and columns of the tokens of an image, where they are patches of one, and how many other tokens come first."""
+    size = _image_size(graph, sample)
+    if size is None or tokens == 0:
+        return None, 0
+    height, width = size
+    for patch in range(1, min(size) + 1):
+        if height % patch == 0 and width % patch == 0:
+            extra = tokens - (height // patch) * (width // patch)
+            if 0 <= extra <= 8 and min(height, width) // patch > 1:
+                return (height // patch, width // patch), extra
+    return None, 0
+
+
+def _image_size(graph: Graph, sample: Sample) -> tuple[int, int] | None:
+    """Height and width of the image: of its picture, or of the one input with a batch and three axes more."""
+    if sample.image is not None:
+        return int(sample.image.shape[1]), int(sample.image.shape[2])
+    batch = batch_axis(graph)
+    for node in graph.inputs:
+        order, x = node["order"], sample.inputs.get(node["name"])
+        if x is not None and node.dtype == "float" and len(order) == 4 and order[0] == batch:
+            return int(x.shape[-2]), int(x.shape[-1])
+    return None
+
+
+def picture(image: Tensor | None) -> str | None:
+    """A PNG as a data URI."""
+    if image is None:
+        return None
+    from PIL import Image
+
+    pixels = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).contiguous()
+    file = io.BytesIO()
+    made = Image.frombytes("RGB", (pixels.shape[1], pixels.shape[0]), bytes(pixels.flatten().tolist()))
+    made.thumbnail((512, 512))
+    made.save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

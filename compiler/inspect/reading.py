@@ -1,0 +1,237 @@
+"""Running a module on a sample and measuring its maps, some rows at a time where a map is large."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, prod
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ..graph import Graph
+from ..lower.probing import Served
+from ..lower.seen import SeenValue
+from .measures import Tally
+from .records import GateRecord, HeadRecord, MapRecord, Sink
+from .samples import Sample
+from .sites import Gate, Site, gates_of, sites_of
+
+if TYPE_CHECKING:
+    from ..lower.module import AttnModule
+
+CELLS = 256
+"""A map is shown with at most so many rows and keys; a larger one in blocks."""
+MOST_CELLS = 1 << 23
+"""All heads of a sample together have no more cells than this."""
+AT_ONCE = 1 << 23
+"""How many weights are worked out together."""
+MOST_SINKS = 8
+LARGEST_PLANE = 128
+
+
+@dataclass(frozen=True)
+class Looked:
+    """The module as a sample was run through it, its sites and gates, and their values."""
+
+    graph: Graph
+    sites: tuple[Site, ...]
+    gates: tuple[Gate, ...]
+    values: Mapping[str, SeenValue]
+
+
+class Looker:
+    """Runs samples. The module that gives maps is written once for every set of optional inputs."""
+
+    def __init__(self, module: AttnModule) -> None:
+        self.module = module
+        self._known: dict[AttnModule, tuple[Looked, Served]] = {}
+
+    def look(self, sample: Sample) -> Looked:
+        runs = self.module.chosen((), sample.inputs)
+        if runs not in self._known:
+            graph = runs.attn_graph
+            sites, gates = sites_of(graph), gates_of(graph)
+            served = Served(runs, [[*(site.address for site in sites), *(gate.address for gate in gates)]])
+            self._known[runs] = Looked(graph, sites, gates, {}), served
+        looked, served = self._known[runs]
+        with torch.no_grad():
+            _, (values,) = served.run((), sample.inputs)
+        return Looked(looked.graph, looked.sites, looked.gates, values)
+
+
+# ---------------------------------------------------------------- maps
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A map as it is shown, [heads, rows, keys] in cells, and what is known of its heads."""
+
+    record: MapRecord
+    map: Tensor
+
+
+def cells_for(sites: Sequence[Site], values: Mapping[str, SeenValue]) -> int:
+    """How many rows and keys a map of these is shown with."""
+    heads = sum(prod(values[site.address.text].sizes[name] for name in site.heads) for site in sites)
+    return max(min(CELLS, int((MOST_CELLS / max(heads, 1)) ** 0.5)), 16)
+
+
+def measure(
+    site: Site, seen: SeenValue, sample: Sample, grid: tuple[int, int] | None, extra: int, sinks: float, cells: int = CELLS
+) -> Measured:
+    """The numbers of one attention on one sample; `sinks` is how many times its share makes a token one, `cells` how many rows and keys
+    the map is shown with."""
+    sizes = seen.sizes
+    rows, keys = (prod(sizes[name] for name in names) for names in (site.rows, site.keys))
+    cell = (ceil(rows / cells) or 1, ceil(keys / cells) or 1)
+    positions, placed = _positions(site, sizes, keys, grid, extra)
+    tally, shown, first = Tally(positions, placed), list[Tensor](), 0
+    for part in _parts(site, seen, rows, cell[0]):
+        tally.add(part, first, site.square)
+        shown.append(pooled(part, cell))
+        first += part.shape[1]
+    map = torch.cat(shown, 1)
+    labels = sample.tokens if len(sample.tokens) == keys else _labels(keys, grid, extra)
+    row_labels = labels if site.square else tuple(map_labels(rows))
+    heads = _heads(tally, keys, labels, sinks)
+    record = MapRecord(
+        site=site.address.text, rows=_cells(row_labels, cell[0]), keys=_cells(labels, cell[1]), row_count=rows, key_count=keys,
+        tokens_per_cell=cell, maps=rounded(map), heads=heads,
+    )  # fmt: skip
+    return Measured(record, map)
+
+
+def _parts(site: Site, seen: SeenValue, rows: int, multiple: int) -> Iterator[Tensor]:
+    """The map [heads, rows, keys] in parts of rows; places such as windows are averaged."""
+    line = prod(size for name, size in seen.sizes.items() if name not in (*site.rows, site.sample))
+    step = max(AT_ONCE // max(line, 1) // multiple, 1) * multiple
+    if len(site.rows) > 1 or rows <= step:
+        yield _flat(site, seen, {})
+        return
+    for first in range(0, rows, step):
+        yield _flat(site, seen, {site.rows[0]: slice(first, min(first + step, rows))})
+
+
+def _flat(site: Site, seen: SeenValue, taken: Mapping[str, slice]) -> Tensor:
+    asked: dict[str, int | slice] = dict(taken)
+    if site.sample is not None:
+        asked[site.sample] = 0
+    part = seen.at(asked)
+    left = [name for name in seen.axes if name != site.sample]
+    order = (*site.places, *site.heads, *site.rows, *site.keys)
+    part = part.permute(*(left.index(name) for name in order)).float()
+    part = part.mean(tuple(range(len(site.places)))) if site.places else part
+    split = len(site.heads), len(site.rows)
+    shape = part.shape
+    return part.reshape(prod(shape[: split[0]]), prod(shape[split[0] : sum(split)]), prod(shape[sum(split) :]))
+
+
+def pooled(map: Tensor, cell: tuple[int, int]) -> Tensor:
+    """Means over cells; the last ones may be smaller."""
+    if cell == (1, 1):
+        return map
+    return torch.nn.functional.avg_pool2d(map[None], cell, ceil_mode=True, count_include_pad=False)[0]
+
+
+def _positions(
+    site: Site, sizes: Mapping[str, int], keys: int, grid: tuple[int, int] | None, extra: int
+) -> tuple[Tensor, Tensor]:
+    """Where the keys are, and which of them are anywhere."""
+    placed = torch.ones(keys, dtype=torch.bool)
+    if len(site.keys) > 1:
+        axes = [torch.arange(sizes[name]) for name in site.keys]
+        return torch.cartesian_prod(*axes).reshape(keys, -1).double(), placed
+    if grid is None or grid[0] * grid[1] + extra != keys:
+        return torch.arange(keys).double().reshape(-1, 1), placed
+    places = torch.cartesian_prod(torch.arange(grid[0]), torch.arange(grid[1])).double()
+    placed[:extra] = False
+    return torch.cat([torch.zeros(extra, 2).double(), places]), placed
+
+
+def _heads(tally: Tally, keys: int, labels: Sequence[str], sinks: float) -> list[HeadRecord]:
+    assert tally.entropies is not None and tally.received is not None
+    entropies = tally.entropies / max(tally.rows, 1)
+    received = tally.received / max(tally.rows, 1)
+    distances = None if tally.distances is None or not tally.placed_rows else tally.distances / tally.placed_rows
+    most = float(torch.log2(torch.tensor(float(max(keys, 1)))))
+    return [
+        HeadRecord(
+            entropy=_short(float(entropies[head])), most_entropy=_short(most),
+            distance=None if distances is None else _short(float(distances[head])),
+            received=rounded(received[head]), sinks=_sinks(received[head], labels, sinks),
+        )
+        for head in range(len(entropies))
+    ]  # fmt: skip
+
+
+def _sinks(received: Tensor, labels: Sequence[str], times: float) -> list[Sink]:
+    """The tokens that get so many times their share or more, the greediest first."""
+    even = 1 / len(received)
+    order = sorted(range(len(received)), key=lambda token: (-float(received[token]), token))[:MOST_SINKS]
+    return [
+        Sink(token=token, label=labels[token], share=_short(float(received[token])), times=_short(float(received[token]) / even))
+        for token in order
+        if float(received[token]) / even >= times
+    ]
+
+
+def map_labels(count: int) -> list[str]:
+    return [str(place) for place in range(count)]
+
+
+def _labels(count: int, grid: tuple[int, int] | None, extra: int) -> tuple[str, ...]:
+    """Names of tokens: places of an image as row and column, all others as numbers."""
+    if grid is None or grid[0] * grid[1] + extra != count:
+        return tuple(map_labels(count))
+    names = ["class"] if extra == 1 else [f"extra {place}" for place in range(extra)]
+    return (*names, *(f"{row},{column}" for row in range(grid[0]) for column in range(grid[1])))
+
+
+def _cells(labels: Sequence[str], size: int) -> list[str]:
+    if size == 1:
+        return list(labels)
+    return [f"{first}-{min(first + size, len(labels)) - 1}" for first in range(0, len(labels), size)]
+
+
+# ---------------------------------------------------------------- gates
+
+
+def measure_gate(gate: Gate, seen: SeenValue) -> GateRecord:
+    """The values of a gate: along every axis, and over the two axes that a picture shows best."""
+    value = seen.at({gate.sample: 0} if gate.sample is not None else {}).float()
+    left = [name for name in seen.axes if name != gate.sample]
+    sizes = dict(zip(left, value.shape, strict=True))
+    plane = tuple(left[-2:]) if len(left) >= 2 and all(sizes[name] <= 4096 for name in left[-2:]) else None
+    along = {name: rounded(_mean_but(value, left, (name,))) for name in left}
+    return GateRecord(
+        name=gate.address.text, line=gate.line, axes=sizes, least=_short(float(value.min())), mean=_short(float(value.mean())),
+        most=_short(float(value.max())), along=along, plane_axes=(plane[0], plane[1]) if plane else None,
+        plane=rounded(_shrunk(_mean_but(value, left, plane))) if plane else None,
+    )  # fmt: skip
+
+
+def _mean_but(value: Tensor, names: Sequence[str], kept: Sequence[str]) -> Tensor:
+    gone = tuple(place for place, name in enumerate(names) if name not in kept)
+    return value.mean(gone) if gone else value
+
+
+def _shrunk(plane: Tensor) -> Tensor:
+    cell = (ceil(plane.shape[0] / LARGEST_PLANE), ceil(plane.shape[1] / LARGEST_PLANE))
+    return pooled(plane[None], cell)[0]
+
+
+# ---------------------------------------------------------------- numbers
+
+
+def _short(value: float) -> float:
+    """Five significant digits: the same text on every machine, for most rounding."""
+    return float(f"{value:.5g}")
+
+
+def rounded(x: Tensor) -> list[Any]:
+    """Nested lists of numbers with five significant digits."""
+    digits = x.detach().double()
+    scale = 10.0 ** (4 - torch.floor(torch.log10(digits.abs().clamp_min(1e-300))))
+    return (torch.round(digits * scale) / scale).nan_to_num(0.0, 0.0, 0.0).tolist()

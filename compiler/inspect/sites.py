@@ -1,0 +1,157 @@
+"""Where a program attends: attention with a map of weights, and gates that multiply another value."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from ..graph import Graph, Node
+from ..probe.addresses import Address, addresses, written
+from ..probe.graft import outside
+from ..probe.weights import key_axes, query_axes, weights_of
+from ..types import STAR
+
+GATES = frozenset(("sigmoid", "hardsigmoid", "softmax", "tanh"))
+"""What makes the values of a gate; a tanh only where one is added to it."""
+VIEWS = frozenset(("rename", "expand", "split", "merge", "cut", "pick", "item", "resize"))
+"""Operations that show the same values elsewhere."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """An attention. `rows` and `keys` are the axes of its map, `heads` those along which there are several, `sample` the axis of the batch
+    (None where it has none), `places` all others, such as the windows of an image. `layer` is the path of the block around it."""
+
+    address: Address
+    layer: str
+    rows: tuple[str, ...]
+    keys: tuple[str, ...]
+    heads: tuple[str, ...]
+    sample: str | None
+    places: tuple[str, ...]
+
+    @property
+    def square(self) -> bool:
+        """Whether it is self-attention: every key axis is the copy of a row axis."""
+        return tuple(name.rstrip("'") for name in self.keys) == tuple(name.rstrip("'") for name in self.rows)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A value between 0 and 1, or about 1, that another one is multiplied with. `axes` are those it has beside the batch's."""
+
+    address: Address
+    line: str
+    axes: tuple[str, ...]
+    sample: str | None
+
+
+def sites_of(graph: Graph) -> tuple[Site, ...]:
+    """The attentions that have a map, in the order of the program. Those inside loops are left out."""
+    found: dict[Node, Address] = {}
+    for address in addresses(graph).values():
+        known = found.get(address.node)
+        if address.kind == "weights" and "#" not in address.text and (known is None or len(address.text) < len(known.text)):
+            found[address.node] = address
+    for address in addresses(graph).values():
+        if address.kind == "weights":
+            found.setdefault(address.node, address)
+    order = {node: place for place, node in enumerate(graph.nodes)}
+    inside = [address for node, address in sorted(found.items(), key=lambda pair: order.get(pair[0], 0)) if node in order]
+    return tuple(site for address in inside if (site := _site(graph, address)) is not None)
+
+
+def _site(graph: Graph, address: Address) -> Site | None:
+    node = address.node
+    weights = weights_of(node) if node.op == "attend" else node
+    keys, names = key_axes(node), weights.tensor.names
+    twins = tuple(twin for key in keys if (twin := _twin(key, names)) is not None)
+    made = _weight_axes(graph)
+    sample = batch_axis(graph)
+    rows = twins if len(twins) == len(keys) else tuple(name for name in query_axes(node) if name not in made and name != sample)
+    features = node.op != "attend" and len(twins) < len(keys) and any(_original(key) in made for key in keys)
+    if not keys or not rows or features or outside(graph, weights) is not weights:
+        return None
+    rest = [name for name in names if name not in (*rows, *keys, sample)]
+    heads = tuple(name for name in rest if _original(name) in made)
+    places = tuple(name for name in rest if name not in heads)
+    layer = written(graph.names[address.place].path)
+    return Site(address, layer or address.text, rows, keys, heads, sample if sample in names else None, places)
+
+
+def _twin(key: str, names: Collection[str]) -> str | None:
+    """The axis of rows whose copy a key axis is."""
+    bare = key.rstrip("'")
+    return next((name for name in names if name != key and name.rstrip("'") == bare), None)
+
+
+def _original(name: str) -> str:
+    return name.rstrip("'_")
+
+
+def _weight_axes(graph: Graph) -> set[str]:
+    """The axes that weights have: those of features and heads, not of places."""
+    inputs = {axis for node in graph.inputs if not node.options.get("absent", False) for axis in node["order"]}
+    return {axis.name for weight in graph.weights for axis in weight.axes} - inputs
+
+
+def batch_axis(graph: Graph) -> str | None:
+    """The axis whose entries are samples: the first of the first input that has several."""
+    orders = [node["order"] for node in graph.inputs if not node.options.get("absent", False) and len(node["order"]) > 1]
+    if not orders:
+        return None
+    first: str = orders[0][0]
+    return STAR if any(STAR in order for order in orders) else first
+
+
+# ---------------------------------------------------------------- gates
+
+
+def gates_of(graph: Graph) -> tuple[Gate, ...]:
+    """The gates, in the order of the program; those inside loops and those of one number are left out."""
+    found: dict[Node, Gate] = {}
+    for node in graph.nodes:
+        for gate, other in _pairs(node):
+            if gate not in found and _gates(gate, other):
+                found[gate] = _gate(graph, gate, node)
+    return tuple(gate for gate in found.values() if gate.axes)
+
+
+def _pairs(node: Node) -> tuple[tuple[Node, Node], ...]:
+    if node.op != "mul" or any(child.op == "scalar" for child in node.inputs):
+        return ()
+    a, b = node.inputs
+    return ((a, b), (b, a))
+
+
+def _gates(gate: Node, other: Node) -> bool:
+    """Whether one value is a gate on another, which has all its axes. `x * sigmoid(x)` is a function of one value, and no gate."""
+    source = _seen_through(gate)
+    if source.op == "add":
+        terms = [child for child in source.inputs if child.op != "scalar"]
+        source = terms[0] if len(terms) == 1 and terms[0].op == "tanh" else source
+    elif source.op == "tanh":
+        return False
+    same = source.op in GATES and source.inputs[0] is not other and _seen_through(other).op not in GATES
+    return same and {*gate.tensor.names} <= {*other.tensor.names}
+
+
+def _seen_through(node: Node) -> Node:
+    while node.op in VIEWS:
+        node = node.inputs[0]
+    return node
+
+
+def _gate(graph: Graph, gate: Node, read: Node) -> Gate:
+    known = [address for address in addresses(graph).values() if address.node is gate and "#" not in address.text]
+    line = " ".join((read.span.text or gate.span.text).split())
+    name = known[0].text if known else f"gate at {_place(read)}"
+    sample = batch_axis(graph)
+    axes = tuple(name for name in gate.tensor.names if name != sample)
+    return Gate(Address(name, "value", gate, 0), line, axes, sample if sample in gate.tensor.names else None)
+
+
+def _place(node: Node) -> str:
+    """`se.attn:6`, and the block around it."""
+    around = written(node.scope)
+    return f"{node.span}".rpartition(":")[0] + (f" in {around}" if around else "")
