@@ -17,7 +17,9 @@ def report_page(report: Report) -> str:
     samples = "".join(f'<option value="{place}">{text(sample.name)}</option>' for place, sample in enumerate(report.samples))
     body = f"""<header class="bar">
 <div><h1>Attention in {text(report.block)}</h1><p class="soft signature">{text(report.signature)}</p></div>
-<div class="tools no-print"><label>Sample <select id="sample">{samples}</select></label><button data-theme-button>Light or dark</button></div>
+<div class="tools no-print">
+<label>Sample <select id="sample">{samples}</select></label> <button data-theme-button>Light or dark</button>
+</div>
 </header>
 <main id="report"></main>"""
     data = {**report.model_dump(exclude={"program", "samples"}), "samples": [_sample(sample) for sample in report.samples]}

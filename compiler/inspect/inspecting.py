@@ -59,7 +59,8 @@ def inspect_module(
     records = [_sample(one, sample, maps, said) for one, sample, maps in zip(looked, samples, measured, strict=True)]
     sites = _sites(looked[0], measured[0], importances or {})
     return Report(
-        program=module.program, block=module.attn_graph.name, signature=repr(module), parameters=sum(p.numel() for p in module.parameters()),
+        program=module.program, block=module.attn_graph.name, signature=repr(module),
+        parameters=sum(weight.numel() for weight in module.parameters()),
         sites=sites, samples=records, similarity=_similarity(measured, said), importance=importance if importances else None,
         notes=list(dict.fromkeys(said)),
     )  # fmt: skip
@@ -67,7 +68,9 @@ def inspect_module(
 
 def nothing_here(graph: Graph) -> AttnError:
     title = f"block `{graph.name}` has no attention with a map of weights, and no gate"
-    help = "attend, or a softmax that is read with, makes a map; a gate is a sigmoid that multiplies another value; loops are not looked into"
+    help = (
+        "attend, or a softmax that is read with, makes a map; a gate is a sigmoid that multiplies another value; loops are not looked into"
+    )
     return AttnError([Diagnostic("E0609", title, NOWHERE, help=help)])
 
 
@@ -101,9 +104,7 @@ def _importance(places: Mapping[str, list[float]], site: Site, heads: int) -> li
 def _similarity(measured: Sequence[Sequence[Measured]], notes: list[str]) -> list[list[float]] | None:
     """Cosines of all heads' maps, the mean over the samples."""
     found: list[Tensor] = []
-    for maps in (
-        [one.map for one in sample] for sample in measured
-    ):
+    for maps in ([one.map for one in sample] for sample in measured):
         if len({map.shape[1:] for map in maps}) != 1 or sum(map.shape[0] for map in maps) > MOST_HEADS:
             if maps:
                 notes.append("heads are not compared: their maps have different sizes, or there are too many")
@@ -121,7 +122,7 @@ def _sample(looked: Looked, sample: Sample, maps: Sequence[Measured], notes: lis
     return SampleRecord(
         name=sample.name, tokens=list(sample.tokens), grid=grid, extra=extra, image=picture(sample.image),
         maps=[one.record for one in maps], token_flow=_token_flow(looked.sites, maps, notes),
-        gates=[measure_gate(gate, looked.values[gate.address.text]) for gate in looked.gates],
+        gates=[measure_gate(gate, looked.values[gate.address.text], _places(looked.graph, sample)) for gate in looked.gates],
     )  # fmt: skip
 
 
@@ -169,6 +170,14 @@ def grid_of(graph: Graph, sample: Sample, tokens: int) -> tuple[tuple[int, int] 
     return None, 0
 
 
+def _places(graph: Graph, sample: Sample) -> tuple[str, str] | None:
+    """The axes of height and width of an image: the last two of the input that has four."""
+    batch = batch_axis(graph)
+    orders = [node["order"] for node in graph.inputs if node["name"] in sample.inputs and node.dtype == "float"]
+    found = next((order for order in orders if len(order) == 4 and order[0] == batch), None)
+    return None if found is None else (found[-2], found[-1])
+
+
 def _image_size(graph: Graph, sample: Sample) -> tuple[int, int] | None:
     """Height and width of the image: of its picture, or of the one input with a batch and three axes more."""
     if sample.image is not None:
@@ -189,7 +198,7 @@ def picture(image: Tensor | None) -> str | None:
 
     pixels = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).contiguous()
     file = io.BytesIO()
-    made = Image.frombytes("RGB", (pixels.shape[1], pixels.shape[0]), bytes(pixels.flatten().tolist()))
+    made = Image.frombytes("RGB", (pixels.shape[1], pixels.shape[0]), bytes(pixels.untyped_storage()))
     made.thumbnail((512, 512))
     made.save(file, "PNG")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

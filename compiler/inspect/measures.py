@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-import networkx as nx
+import networkx
 import torch
-from networkx.algorithms.flow import build_residual_network, preflow_push
 from torch import Tensor
+
+nx: Any = networkx
 
 FLOW_UNIT = 2**40
 """Capacities are whole numbers of this part, so that maximum flows are exact: no rounding while paths are found."""
@@ -51,7 +52,8 @@ def _plus(total: Tensor | None, more: Tensor) -> Tensor:
 
 def entropy(map: Tensor) -> Tensor:
     """The entropy of each row in bits: 0 where one key takes all, log2(keys) where all take the same."""
-    return torch.special.entr(map).sum(-1) / torch.log(torch.tensor(2.0, dtype=map.dtype))
+    logs = torch.where(map > 0, map, 1).log2()
+    return -(map * logs).sum(-1)
 
 
 def distance(map: Tensor, rows: Tensor, keys: Tensor, placed: Tensor) -> Tensor:
@@ -64,8 +66,9 @@ def distance(map: Tensor, rows: Tensor, keys: Tensor, placed: Tensor) -> Tensor:
 def similarity(maps: Sequence[Tensor]) -> Tensor:
     """The cosine of every two heads' maps, as vectors of all their weights: [all heads, all heads]."""
     flat = torch.cat([map.double().flatten(1) for map in maps])
-    unit = flat / flat.norm(dim=1, keepdim=True).clamp_min(torch.finfo(flat.dtype).tiny)
-    return unit @ unit.T
+    lengths = (flat * flat).sum(1, keepdim=True).sqrt()
+    unit = flat / lengths.clamp_min(torch.finfo(flat.dtype).tiny)
+    return unit @ unit.transpose(0, 1)
 
 
 def mixed(map: Tensor) -> Tensor:
@@ -89,12 +92,12 @@ def flow(maps: Sequence[Tensor], rows: Sequence[int]) -> Tensor:
     Maximum flows in the graph of all layers, one for each pair; exact for weights rounded to 2 ** -40.
     """
     graph = flow_graph(maps)
-    residual = build_residual_network(graph, "capacity")  # once: a flow starts it anew
+    residual = nx.algorithms.flow.build_residual_network(graph, "capacity")  # once: a flow starts it anew
     tokens = maps[0].shape[-1]
     found = torch.zeros(len(rows), tokens, dtype=torch.float64)
     for place, row in enumerate(rows):
         for token in range(tokens):
-            solved: Any = preflow_push(graph, (len(maps), row), (0, token), residual=residual, value_only=True)
+            solved = nx.algorithms.flow.preflow_push(graph, (len(maps), row), (0, token), residual=residual, value_only=True)
             found[place, token] = solved.graph["flow_value"] / FLOW_UNIT
     return found
 
@@ -103,7 +106,7 @@ def flow_graph(maps: Sequence[Tensor]) -> Any:
     """A node (layer, token) for every token before, between and after the layers; capacities go down, from what reads to what is read."""
     graph = nx.DiGraph()
     for layer, map in enumerate(maps):
-        units: list[list[int]] = (mixed(map) * FLOW_UNIT).round().long().tolist()
+        units: list[list[int]] = cast(Any, (mixed(map) * FLOW_UNIT).round().long()).tolist()
         for i, row in enumerate(units):
             graph.add_edges_from(((layer + 1, i), (layer, j), {"capacity": units}) for j, units in enumerate(row) if units)
     return graph

@@ -135,9 +135,7 @@ def pooled(map: Tensor, cell: tuple[int, int]) -> Tensor:
     return torch.nn.functional.avg_pool2d(map[None], cell, ceil_mode=True, count_include_pad=False)[0]
 
 
-def _positions(
-    site: Site, sizes: Mapping[str, int], keys: int, grid: tuple[int, int] | None, extra: int
-) -> tuple[Tensor, Tensor]:
+def _positions(site: Site, sizes: Mapping[str, int], keys: int, grid: tuple[int, int] | None, extra: int) -> tuple[Tensor, Tensor]:
     """Where the keys are, and which of them are anywhere."""
     placed = torch.ones(keys, dtype=torch.bool)
     if len(site.keys) > 1:
@@ -151,7 +149,8 @@ def _positions(
 
 
 def _heads(tally: Tally, keys: int, labels: Sequence[str], sinks: float) -> list[HeadRecord]:
-    assert tally.entropies is not None and tally.received is not None
+    assert tally.entropies is not None
+    assert tally.received is not None
     entropies = tally.entropies / max(tally.rows, 1)
     received = tally.received / max(tally.rows, 1)
     distances = None if tally.distances is None or not tally.placed_rows else tally.distances / tally.placed_rows
@@ -198,18 +197,30 @@ def _cells(labels: Sequence[str], size: int) -> list[str]:
 # ---------------------------------------------------------------- gates
 
 
-def measure_gate(gate: Gate, seen: SeenValue) -> GateRecord:
-    """The values of a gate: along every axis, and over the two axes that a picture shows best."""
+def measure_gate(gate: Gate, seen: SeenValue, places: tuple[str, str] | None) -> GateRecord:
+    """The values of a gate: along every axis, and over the two axes that a picture shows best. `places` are the axes of an image."""
     value = seen.at({gate.sample: 0} if gate.sample is not None else {}).float()
     left = [name for name in seen.axes if name != gate.sample]
     sizes = dict(zip(left, value.shape, strict=True))
-    plane = tuple(left[-2:]) if len(left) >= 2 and all(sizes[name] <= 4096 for name in left[-2:]) else None
-    along = {name: rounded(_mean_but(value, left, (name,))) for name in left}
+    plane = _plane(left, sizes, places)
+    picture = None if plane is None else _mean_but(value, left, plane)
+    if picture is not None and plane is not None and plane != tuple(name for name in left if name in plane):
+        picture = picture.T
     return GateRecord(
         name=gate.address.text, line=gate.line, axes=sizes, least=_short(float(value.min())), mean=_short(float(value.mean())),
-        most=_short(float(value.max())), along=along, plane_axes=(plane[0], plane[1]) if plane else None,
-        plane=rounded(_shrunk(_mean_but(value, left, plane))) if plane else None,
+        most=_short(float(value.max())), along={name: rounded(_mean_but(value, left, (name,))) for name in left}, plane_axes=plane,
+        plane=None if picture is None else rounded(_shrunk(picture)), is_places=plane is not None and plane == places,
     )  # fmt: skip
+
+
+def _plane(names: Sequence[str], sizes: Mapping[str, int], places: tuple[str, str] | None) -> tuple[str, str] | None:
+    """The two axes of a picture: height and width where a gate has both, else the last two, the longer one across."""
+    if len(names) < 2:
+        return None
+    if places is not None and all(name in names for name in places):
+        return places
+    down, across = sorted(names[-2:], key=lambda name: sizes[name])
+    return down, across
 
 
 def _mean_but(value: Tensor, names: Sequence[str], kept: Sequence[str]) -> Tensor:

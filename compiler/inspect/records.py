@@ -39,8 +39,8 @@ class HeadRecord(Record):
 
 
 class MapRecord(Record):
-    """The weights of one attention on one sample: `maps[head][row][key]`. Where there are more tokens than `tokens_per_cell` 1, a cell is the
-    mean over so many rows and keys; numbers of heads are of the whole map. `rows` and `keys` are the labels of the cells."""
+    """The weights of one attention on one sample: `maps[head][row][key]`. A cell is the mean over `tokens_per_cell` rows and keys; numbers
+    of heads are of the whole map. `rows` and `keys` are the labels of the cells."""
 
     site: str
     rows: list[str]
@@ -63,8 +63,10 @@ class TokenFlow(Record):
 
 
 class GateRecord(Record):
-    """The values of a gate on one sample: `axes` with their sizes; `along[axis]` is the mean over all other axes; `plane` are the values over
-    two axes, the mean over the others, where there are two."""
+    """The values of a gate on one sample: `axes` with their sizes; `along[axis]` is the mean over all other axes.
+
+    `plane` are the values over `plane_axes`, the mean over the others, where there are two axes or more; `is_places`: these axes are the
+    height and width of the sample's image."""
 
     name: str
     line: str
@@ -75,6 +77,7 @@ class GateRecord(Record):
     along: dict[str, Numbers]
     plane_axes: tuple[str, str] | None
     plane: Matrix | None
+    is_places: bool
 
 
 class SampleRecord(Record):
@@ -104,8 +107,8 @@ class SiteRecord(Record):
 
 
 class Report(Record):
-    """Everything that was found. `similarity` is the cosine of every two heads' maps, the heads of all sites in their order, the mean over the
-    samples. `notes` say what was left out and why."""
+    """Everything that was found. `similarity` is the cosine of every two heads' maps, the heads of all sites in their order, the mean over
+    the samples. `notes` say what was left out and why."""
 
     schema_version: int = 1
     program: str

@@ -29,7 +29,7 @@ NORMALISE = {
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample: the tensors of a call, a batch of one. `tokens` are labels; `image` [3, H, W] is what a picture of it shows, from 0 to 1."""
+    """One sample: the tensors of a call, a batch of one. `tokens` are labels; `image` [3, H, W] is a picture of it, from 0 to 1."""
 
     name: str
     inputs: Mapping[str, Tensor]

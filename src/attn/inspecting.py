@@ -81,9 +81,7 @@ def _compiled(source: Any, block: str | None, bind: Mapping[str, Any], weights: 
     return compile_program(load(source, block), bind, (), weights=weights, names=names, ignore=ignore)
 
 
-def _samples(
-    module: AttnModule, inputs: Any, texts: Sequence[str], tokenizer: Path | None, normalise: str, most: int
-) -> list[Sample]:
+def _samples(module: AttnModule, inputs: Any, texts: Sequence[str], tokenizer: Path | None, normalise: str, most: int) -> list[Sample]:
     from .compiler.inspect.samples import from_tensors, read_samples
 
     if isinstance(inputs, Mapping):

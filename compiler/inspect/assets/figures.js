@@ -42,23 +42,36 @@ function matrix(packed) {
   return { rows: packed.rows, columns: packed.columns, most: packed.most, at: (i, j) => text.charCodeAt(i * packed.columns + j) * step };
 }
 
-/** A canvas with one pixel for each cell. */
-function pixels(canvas, cells, most = cells.most, alpha = false) {
+/** The least and the most of a matrix. */
+function range(cells) {
+  let [least, most] = [Infinity, -Infinity];
+  for (let i = 0; i < cells.rows; i++) {
+    for (let j = 0; j < cells.columns; j++) {
+      least = Math.min(least, cells.at(i, j));
+      most = Math.max(most, cells.at(i, j));
+    }
+  }
+  return [least, most];
+}
+
+/** A canvas with one pixel for each cell, as `paint` says of its part of the way from the least to the most. */
+function pixels(canvas, cells, [least, most] = [0, cells.most], paint = (part) => [...colour(part), 255]) {
   canvas.width = cells.columns;
   canvas.height = cells.rows;
   const context = canvas.getContext("2d");
   const image = context.createImageData(cells.columns, cells.rows);
   for (let i = 0; i < cells.rows; i++) {
     for (let j = 0; j < cells.columns; j++) {
-      const part = most > 0 ? cells.at(i, j) / most : 0;
-      const place = 4 * (i * cells.columns + j);
-      const [r, g, b] = alpha ? [255, 196, 0] : colour(part);
-      image.data.set([r, g, b, alpha ? Math.round(215 * Math.sqrt(part)) : 255], place);
+      const part = most > least ? (cells.at(i, j) - least) / (most - least) : 0;
+      image.data.set(paint(part), 4 * (i * cells.columns + j));
     }
   }
   context.putImageData(image, 0, 0);
   return canvas;
 }
+
+/** Over an image: what is little is dark, so that what is most stays as it is. */
+const dim = (part) => [0, 0, 0, Math.round(205 * (1 - part))];
 
 const short = (value) => (value === 0 ? "0" : Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2));
 
@@ -111,7 +124,7 @@ function heat(cells, options) {
 function cellsOf(cells, w, h, most, options) {
   const group = drawn("g", { "shape-rendering": "crispEdges" });
   if (cells.rows * cells.columns > 3000) {
-    const canvas = pixels(document.createElement("canvas"), cells, most);
+    const canvas = pixels(document.createElement("canvas"), cells, [options.least ?? 0, most]);
     const image = drawn("image", { width: w * cells.columns, height: h * cells.rows, preserveAspectRatio: "none", style: "image-rendering: pixelated" });
     image.setAttribute("href", canvas.toDataURL());
     group.append(image);
@@ -121,7 +134,8 @@ function cellsOf(cells, w, h, most, options) {
     for (let j = 0; j < cells.columns; j++) {
       const value = cells.at(i, j);
       if (value === null) continue;
-      const part = most > 0 ? value / most : 0;
+      const least = options.least ?? 0;
+      const part = most > least ? (value - least) / (most - least) : 0;
       group.append(drawn("rect", { x: j * w, y: i * h, width: w, height: h, fill: rgb(part) }));
       if (options.numbers) {
         const size = Math.min(10.5, w * 0.36);
@@ -154,12 +168,13 @@ function follow(body, svg, cells, left, top, w, h, options) {
 }
 
 /** The colours of a figure, from 0 to the most. */
-function legend(most, width = 120) {
-  const svg = drawn("svg", { width: width + 60, height: 16, "aria-hidden": "true" });
+function legend(most, least = 0, width = 120) {
+  const start = 6 * short(least).length + 4;
+  const svg = drawn("svg", { width: width + start + 40, height: 16, "aria-hidden": "true" });
   const cells = 48;
-  for (let i = 0; i < cells; i++) svg.append(drawn("rect", { x: 10 + (i * width) / cells, y: 3, width: width / cells + 0.5, height: 10, fill: rgb(i / (cells - 1)) }));
-  svg.append(drawn("rect", { x: 10, y: 3, width, height: 10, fill: "none", stroke: "var(--line)" }));
-  svg.append(drawn("text", { x: 4, y: 12, "font-size": 10, class: "soft", "text-anchor": "end" }, ""), drawn("text", { x: width + 15, y: 12, "font-size": 10, class: "soft" }, short(most)), drawn("text", { x: 0, y: 12, "font-size": 10, class: "soft" }, "0"));
+  for (let i = 0; i < cells; i++) svg.append(drawn("rect", { x: start + (i * width) / cells, y: 3, width: width / cells + 0.5, height: 10, fill: rgb(i / (cells - 1)) }));
+  svg.append(drawn("rect", { x: start, y: 3, width, height: 10, fill: "none", stroke: "var(--line)" }));
+  svg.append(drawn("text", { x: start - 4, y: 12, "font-size": 10, class: "soft", "text-anchor": "end" }, short(least)), drawn("text", { x: start + width + 5, y: 12, "font-size": 10, class: "soft" }, short(most)));
   return svg;
 }
 
@@ -191,7 +206,7 @@ function overImage(image, values, onchoose, width = 300) {
   const cells = matrix(values);
   const holder = element("div", { class: "over", style: `width: ${width}px` });
   holder.append(image ? element("img", { src: image, alt: "the sample" }) : element("div", { style: `width: ${width}px; aspect-ratio: ${cells.columns} / ${cells.rows}; background: var(--panel)` }));
-  const canvas = pixels(element("canvas", {}), cells, cells.most, Boolean(image));
+  const canvas = pixels(element("canvas", {}), cells, range(cells), image ? dim : undefined);
   canvas.style.imageRendering = "pixelated";
   if (onchoose) {
     canvas.addEventListener("click", (event) => {

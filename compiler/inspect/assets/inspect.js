@@ -44,7 +44,7 @@ const siteLabels = (() => {
 
 function maps(sample) {
   const most = Math.max(...report.sites.map((site) => site.head_count));
-  const grid = element("div", { class: "heads", style: `grid-template-columns: max-content repeat(${most}, minmax(14px, 64px))` });
+  const grid = element("div", { class: "heads", style: `grid-template-columns: max-content repeat(${most}, minmax(14px, ${most <= 6 ? 96 : 64}px))` });
   grid.append(element("span", {}), ...Array.from({ length: most }, (_, head) => element("span", { class: "label", style: "text-align: center" }, String(head))));
   sample.maps.forEach((one, site) => {
     grid.append(element("span", { class: "label" }, siteLabels[site]));
@@ -105,7 +105,7 @@ function overPatches(sample, one, cells, row, grid, choose) {
   const values = onGrid((j) => cells.at(row, j), grid, sample.extra);
   const picture = overImage(sample.image, values, (i, j) => choose(sample.extra + i * grid[1] + j), 380);
   const readers = Array.from({ length: sample.extra }, (_, i) => element("button", { "aria-pressed": String(i === row), onclick: () => choose(i) }, one.rows[i]));
-  return element("div", {}, picture, element("div", { class: "said" }, `what ${one.rows[row]} reads; click a place to see what it reads `, ...readers));
+  return element("div", {}, picture, element("div", { class: "said" }, `what ${one.rows[row]} reads, from ${short(range(matrix(values))[0])} (dark) to ${short(range(matrix(values))[1])}; click a place for what it reads `, ...readers));
 }
 
 // ---------------------------------------------------------------- numbers of heads
@@ -186,19 +186,25 @@ function tokenFlow(sample) {
 
 function gates(sample) {
   const made = sample.gates.map((gate) => {
-    const figures = Object.entries(gate.along).filter(([axis]) => !gate.plane_axes || !gate.plane_axes.includes(axis) || Object.keys(gate.along).length === 2)
+    const shown = gate.plane_axes ?? [];
+    const figures = Object.entries(gate.along).filter(([axis]) => !shown.includes(axis))
       .map(([axis, values]) => figure(`along ${axis}`, bars(values, { axis, most: Math.max(1, gate.most), width: Math.min(420, Math.max(160, 7 * values.length)), name: gate.name })));
-    if (gate.plane) {
-      const [rows, columns] = gate.plane_axes;
-      const cells = matrix(gate.plane);
-      const isPlace = sample.image && cells.rows === cells.columns && Object.keys(gate.axes).every((axis) => axis === rows || axis === columns);
-      const picture = isPlace ? overImage(sample.image, gate.plane, null, 240) : heat(cells, { width: 240, height: (240 * cells.rows) / cells.columns, name: gate.name });
-      figures.unshift(figure(`${rows} down, ${columns} across`, picture, `${short(gate.least)} to ${short(gate.most)}`));
-    }
-    const range = `values ${short(gate.least)} to ${short(gate.most)}, mean ${short(gate.mean)}`;
-    return element("div", { class: "gate" }, element("h3", {}, gate.name), element("code", {}, gate.line), element("p", { class: "soft" }, range), element("div", { class: "row" }, ...figures));
+    if (gate.plane) figures.unshift(plane(sample, gate));
+    const span = `values ${short(gate.least)} to ${short(gate.most)}, mean ${short(gate.mean)}`;
+    return element("div", { class: "gate" }, element("h3", {}, gate.name), element("code", {}, gate.line), element("p", { class: "soft" }, span), element("div", { class: "row" }, ...figures));
   });
-  return section("Gates", "Values between 0 and 1 that multiply others: attention to channels and places. Over axes that are not shown the mean is taken.", ...made);
+  return section("Gates", "Values, mostly between 0 and 1, that multiply others: attention to channels and places. Over axes that are not shown the mean is taken.", element("div", { class: "gates" }, ...made));
+}
+
+/** A gate over two axes: over the image where they are its places, else as a matrix. */
+function plane(sample, gate) {
+  const [rows, columns] = gate.plane_axes;
+  const cells = matrix(gate.plane);
+  const [least, most] = range(cells);
+  const places = gate.is_places;
+  const width = Math.min(380, Math.max(240, (200 * cells.columns) / cells.rows));
+  const picture = places ? overImage(sample.image, gate.plane, null, 240) : heat(cells, { width, height: Math.min(240, (width * cells.rows) / cells.columns), least, most, name: gate.name });
+  return figure(`${rows} down, ${columns} across`, picture, places && sample.image ? `bright: ${short(most)}, dark: ${short(least)}` : element("span", {}, legend(most, least)));
 }
 
 document.getElementById("sample").addEventListener("change", (event) => { chosen.sample = Number(event.target.value); chosen.row = 0; render(); });

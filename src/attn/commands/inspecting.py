@@ -19,17 +19,17 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--weights", type=click.Path(path_type=Path), help="A checkpoint as safetensors, or a folder with model.safetensors in it.")
 @click.option("--names", type=FILE, help="JSON from the checkpoint's names to the program's, as for attn.load_weights.")
 @click.option("--ignore", multiple=True, metavar="PATTERN", help="Names in the checkpoint to leave out.")
-@click.option("--input", "-i", "inputs", multiple=True, metavar="FILE", help="Tensors by name (.safetensors, .npz), texts (.txt), an image.")
+@click.option("--input", "-i", "inputs", multiple=True, metavar="FILE", help="Tensors (.safetensors, .npz), texts (.txt), an image.")
 @click.option("--text", multiple=True, metavar="TEXT", help="A text, for the tokenizer; repeat for several.")
 @click.option("--tokenizer", type=FILE, help="A tokenizer.json; without it, the one beside the weights.")
-@click.option("--normalise", type=click.Choice(["none", "half", "imagenet"]), default="none", help="What is taken out of an image's colours.")
+@click.option("--normalise", type=click.Choice(["none", "half", "imagenet"]), default="none", help="What is taken out of colours.")
 @click.option("--importance", type=click.Choice(["norm", "gradient", "none"]), default="norm", help="Of heads, as for attn prune.")
 @click.option("--sinks", type=float, default=3.0, show_default=True, metavar="TIMES", help="How many even shares make a token a sink.")
 @click.option("--samples", type=click.IntRange(1), default=8, show_default=True, help="At most so many samples.")
 @click.option("-o", "--output", "outputs", multiple=True, type=FILE, help="Where to write, .html or .json; repeat for both.")
 @click.option("--format", "format", type=click.Choice(["html", "json"]), default="html", help="What to print where nothing is written.")
 @click.pass_context
-def inspect_command(ctx: click.Context, target: str, outputs: tuple[Path, ...], format: str, names: Path | None, **options: Any) -> None:
+def inspect_command(ctx: click.Context, /, target: str, outputs: tuple[Path, ...], format: str, names: Path | None, **options: Any) -> None:
     """Look at attention: maps, entropies, distances, sinks, likeness and importance of heads, rollout, flow, and gates, in one HTML file.
 
     \b
