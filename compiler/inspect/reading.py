@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -107,11 +107,12 @@ def _parts(site: Site, seen: SeenValue, rows: int, multiple: int) -> Iterator[Te
     """The map [heads, rows, keys] in parts of rows; places such as windows are averaged."""
     line = prod(size for name, size in seen.sizes.items() if name not in (*site.rows, site.sample))
     step = max(AT_ONCE // max(line, 1) // multiple, 1) * multiple
-    if len(site.rows) > 1 or rows <= step:
+    row, *others = site.rows
+    if others or rows <= step:
         yield _flat(site, seen, {})
         return
     for first in range(0, rows, step):
-        yield _flat(site, seen, {site.rows[0]: slice(first, min(first + step, rows))})
+        yield _flat(site, seen, {row: slice(first, min(first + step, rows))})
 
 
 def _flat(site: Site, seen: SeenValue, taken: Mapping[str, slice]) -> Tensor:
@@ -245,4 +246,5 @@ def rounded(x: Tensor) -> list[Any]:
     """Nested lists of numbers with five significant digits."""
     digits = x.detach().double()
     scale = 10.0 ** (4 - torch.floor(torch.log10(digits.abs().clamp_min(1e-300))))
-    return (torch.round(digits * scale) / scale).nan_to_num(0.0, 0.0, 0.0).tolist()
+    short: Any = (torch.round(digits * scale) / scale).nan_to_num(0.0, 0.0, 0.0)
+    return cast("list[Any]", short.tolist())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -92,7 +92,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise refused(f"`{path}` needs a package to be read", "python -m pip install numpy, or write safetensors") from None
     try:
         with numpy.load(path, allow_pickle=False) as file:
-            return {name: torch.from_numpy(file[name]) for name in file.files}
+            return {name: cast(Any, torch).from_numpy(file[name]) for name in file.files}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise refused(f"`{path}` cannot be read as .npz: {error}") from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,16 +15,15 @@ if TYPE_CHECKING:
     from .compiler.lower.module import AttnModule
 
 CHECKPOINT, TOKENIZER = "model.safetensors", "tokenizer.json"
-PathLike = str | os.PathLike[str]
 
 
 def inspect(
     source: Any,
-    inputs: Mapping[str, Any] | PathLike | Sequence[PathLike] = (),
+    inputs: Mapping[str, Any] | str | Path | Sequence[str | Path] = (),
     block: str | None = None,
     *,
     text: str | Sequence[str] = (),
-    tokenizer: PathLike | None = None,
+    tokenizer: str | Path | None = None,
     bind: Mapping[str, Any] | None = None,
     weights: Any = None,
     names: Any = None,
@@ -66,10 +64,10 @@ def inspect(
     return Inspection(inspect_module(module, found, numbers, said, sinks, notes))
 
 
-def _checkpoint(weights: Any, tokenizer: PathLike | None) -> tuple[Any, Path | None]:
+def _checkpoint(weights: Any, tokenizer: str | Path | None) -> tuple[Any, Path | None]:
     """The checkpoint and the tokenizer; a folder has both."""
     known = None if tokenizer is None else Path(tokenizer)
-    if not isinstance(weights, str | os.PathLike) or not Path(weights).is_dir():
+    if not isinstance(weights, str | Path) or not Path(weights).is_dir():
         return weights, known
     beside = Path(weights) / TOKENIZER
     return Path(weights) / CHECKPOINT, known or (beside if beside.is_file() else None)
@@ -86,8 +84,8 @@ def _samples(module: AttnModule, inputs: Any, texts: Sequence[str], tokenizer: P
 
     if isinstance(inputs, Mapping):
         return from_tensors(module.attn_graph, inputs, most)
-    files = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
-    return read_samples(module.attn_graph, [os.fspath(file) for file in files], texts, tokenizer, normalise, most)
+    files = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    return read_samples(module.attn_graph, list(map(str, files)), texts, tokenizer, normalise, most)
 
 
 def _importances(

@@ -43,9 +43,9 @@ def inspect_command(ctx: click.Context, /, target: str, outputs: tuple[Path, ...
         if output.suffix not in (".html", ".json"):
             raise click.UsageError(f"cannot tell from {output} what to write; use .html or .json")
     source, block = read_target(target)
-    importance = None if options["importance"] == "none" else options["importance"]
+    options["importance"] = None if options["importance"] == "none" else options["importance"]
     mapped = None if names is None else read_json(names)
-    found = inspect(source, options.pop("inputs"), block, names=mapped, **{**options, "importance": importance})
+    found = inspect(source, options.pop("inputs"), block, names=mapped, **options)
     for output in outputs:
         emit(found.json() if output.suffix == ".json" else found.html(), output)
     if not outputs:
