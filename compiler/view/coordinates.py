@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from .cells import Cell, Level
+from .cells import Cell, Level, Link
 
 GAP = 18.0
 BEND_GAP = 6.0
@@ -38,12 +38,31 @@ def place_cells(level: Level) -> None:
         for row in level.rows:
             _settle(row, above, below)
         _shift_runs(level, above, below)
+    _swap_sides(level)
     _loosen(level)
     _nudge_pins(level)
     left = min((cell.x - cell.left for row in level.rows for cell in row), default=0.0)
     for row in level.rows:
         for cell in row:
             cell.x -= left
+
+
+def _swap_sides(level: Level) -> None:
+    """A wire into the side of a circle that comes from right above, and one into its top from the other side, change places."""
+    arriving: dict[Cell, dict[int, Link]] = {}
+    for links in level.links:
+        for link in links:
+            for cell in link.lowers:
+                if len(cell.loose) == 1 and len(cell.ins) == 2:
+                    arriving.setdefault(cell, {})[link.wire] = link
+    for cell, found in arriving.items():
+        side = cell.loose[0]
+        top = next(wire for wire in cell.ins if wire != side)
+        pin = cell.ins[side]
+        near, far = found[side].start - cell.x, found[top].start - cell.x
+        if abs(near) < abs(pin) <= abs(far) and far * pin < 0:
+            cell.ins.update({side: 0.0, top: -pin})
+            cell.loose = (top,)
 
 
 def _loosen(level: Level) -> None:

@@ -16,8 +16,8 @@ from attn.compiler.view.layout import lay_out
 from attn.compiler.view.reading import read
 
 ROOT = Path(__file__).parents[2]
-FILES = sorted([*(ROOT / "tests" / "programs").glob("*.attn"), *(ROOT / "stdlib").glob("*.attn")])
-BIND = {"vit": {"depth": 2, "heads": 4}}
+FILES = sorted([*(ROOT / "tests" / "programs").glob("*.attn"), *(ROOT / "stdlib").glob("*.attn"), *(ROOT / "examples").glob("*.attn")])
+BIND = {"vit": {"depth": 2, "heads": 4}, "gpt": {"depth": 2}, "minilm": {"depth": 2}}
 
 
 def graphs_of(path: Path) -> Iterator[tuple[str, Graph]]:
@@ -31,7 +31,7 @@ def graphs_of(path: Path) -> Iterator[tuple[str, Graph]]:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_block_is_drawn_without_a_fault(path: Path) -> None:
-    drawn = 0
+    crossings = wires = 0
     for name, graph in graphs_of(path):
         drawing = read(graph)
         picture = lay_out(drawing)
@@ -40,8 +40,11 @@ def test_every_block_is_drawn_without_a_fault(path: Path) -> None:
         assert measure.covered(drawing, picture) == [], name
         assert measure.slanted(picture) == [], name
         assert measure.shared(picture) == [], name
-        drawn += 1
-    assert drawn
+        found = measure.crossings(picture)
+        assert found <= max(2, len(drawing.wires) // 2), name
+        crossings, wires = crossings + found, wires + len(drawing.wires)
+    assert wires
+    assert crossings <= max(2, wires // 5)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

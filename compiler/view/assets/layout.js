@@ -260,11 +260,29 @@ function placeCells(level) {
     for (const row of level.rows) settleRow(row, [above, below]);
     shiftRuns(level, above, below);
   }
+  swapSides(level);
   loosenPins(level);
   nudgePins(level);
   let left = Infinity;
   for (const row of level.rows) for (const cell of row) left = Math.min(left, cell.x - cell.left);
   for (const row of level.rows) for (const cell of row) cell.x -= left;
+}
+
+function swapSides(level) {
+  const arriving = new Map();
+  for (const links of level.links) for (const link of links) for (const cell of link.lowers) {
+    if (cell.loose.length !== 1 || cell.ins.size !== 2) continue;
+    if (!arriving.has(cell)) arriving.set(cell, new Map());
+    arriving.get(cell).set(link.wire, link);
+  }
+  for (const [cell, found] of arriving) {
+    const side = cell.loose[0], top = [...cell.ins.keys()].find((wire) => wire !== side), pin = cell.ins.get(side);
+    const near = linkStart(found.get(side)) - cell.x, far = linkStart(found.get(top)) - cell.x;
+    if (Math.abs(near) < Math.abs(pin) && Math.abs(pin) <= Math.abs(far) && far * pin < 0) {
+      cell.ins.set(side, 0).set(top, -pin);
+      cell.loose = [top];
+    }
+  }
 }
 
 function loosenPins(level) {
