@@ -12,7 +12,7 @@ from .style import HUES, hue_of
 
 _SHAPES = {"input": "box", "output": "box", "weight": "box", "state": "box", "op": "box", "sign": "circle", "closed": "box3d"}
 
-_STYLES = {"block": "rounded", "scan": "dashed", "choice": "rounded", "way": "dotted"}
+_STYLES = {"block": "rounded", "scan": "dashed", "choice": "rounded", "way": "dotted", "part": "rounded"}
 
 
 def render_dot(graph: Graph, depth: int | None = None) -> str:

@@ -27,18 +27,32 @@ def fold(drawing: Drawing, opened: Collection[int]) -> Folded:
     found: dict[int, int] = {}
     for number, box in enumerate(drawing.boxes):
         stands.append(found.setdefault(-1 - shut[box.group] if box.group in shut else number, len(found)))
-    wires: list[tuple[int, Wire]] = []
-    for number, wire in enumerate(drawing.wires):
-        targets = tuple(dict.fromkeys(stands[target] for target in wire.targets if stands[target] != stands[wire.source]))
-        if targets:
-            wires.append((number, replace(wire, source=stands[wire.source], targets=targets)))
-    moved = {number: place for place, (number, _) in enumerate(wires)}
+    closed = {place for place, what in enumerate(found) if what < 0}
+    wires, moved = _bundled(drawing, stands, closed)
     counts = operations(drawing)
     boxes = tuple(_box(drawing, what, places, moved, counts) for what in found)
     groups = tuple(replace(drawing.groups[number], parent=places[drawing.groups[number].parent]) for number in places)
-    return Folded(
-        replace(drawing, boxes=boxes, groups=groups, wires=tuple(wire for _, wire in wires)), tuple(found), tuple(moved), tuple(places)
-    )
+    return Folded(replace(drawing, boxes=boxes, groups=groups, wires=tuple(wires.values())), tuple(found), tuple(wires), tuple(places))
+
+
+def _bundled(drawing: Drawing, stands: list[int], closed: set[int]) -> tuple[dict[int, Wire], dict[int, int]]:
+    """The wires between visible things by the number they had, and where each went. From a closed group, those with one label are one."""
+    bundles: dict[tuple[int, str, int], int] = {}
+    targets: dict[int, dict[int, None]] = {}
+    first: dict[int, int] = {}
+    for number, wire in enumerate(drawing.wires):
+        source = stands[wire.source]
+        ends = [stands[target] for target in wire.targets if stands[target] != source]
+        if ends:
+            key = (source, wire.label, -1 if source in closed else number)
+            first[number] = bundles.setdefault(key, number)
+            targets.setdefault(first[number], {}).update(dict.fromkeys(ends))
+    wires = {
+        number: replace(drawing.wires[number], source=stands[drawing.wires[number].source], targets=tuple(ends))
+        for number, ends in targets.items()
+    }
+    places = {number: place for place, number in enumerate(wires)}
+    return wires, {number: places[bundle] for number, bundle in first.items()}
 
 
 def _visible(drawing: Drawing, opened: frozenset[int]) -> tuple[dict[int, int], dict[int, int]]:
@@ -57,14 +71,14 @@ def _visible(drawing: Drawing, opened: frozenset[int]) -> tuple[dict[int, int], 
 def _box(drawing: Drawing, what: int, places: dict[int, int], moved: dict[int, int], counts: Sequence[int]) -> Box:
     if what >= 0:
         box = drawing.boxes[what]
-        return replace(box, group=places[box.group], arguments=tuple(moved[wire] for wire in box.arguments))
+        return replace(box, group=places[box.group], arguments=tuple(dict.fromkeys(moved[wire] for wire in box.arguments)))
     group = drawing.groups[-1 - what]
-    return Box("closed", "", closed_lines(group, counts[-1 - what]), "", group.title, places[group.parent])
+    return closed_box(group, counts[-1 - what], places[group.parent])
 
 
-def closed_lines(group: Group, count: int) -> tuple[str, str]:
-    """The text of a closed group: its title, and how many operations are in it."""
-    return group.title, f"{count} operation{'s' if count != 1 else ''}"
+def closed_box(group: Group, count: int, parent: int) -> Box:
+    """The box of a closed group: its title, and how many operations are in it."""
+    return Box("closed", "", (group.title, f"{count} operation{'s' if count != 1 else ''}"), "", group.title, parent)
 
 
 def operations(drawing: Drawing) -> tuple[int, ...]:

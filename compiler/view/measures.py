@@ -22,20 +22,26 @@ LABEL_HEIGHT = 14.0
 LABEL_SHIFT = 5.0
 
 
+def text_size(box: Box) -> tuple[float, float]:
+    """The width of the widest line of a box, and the height of the box."""
+    title, *details = box.lines
+    note = text_width(" " + box.note, DETAIL) if box.note else 0.0
+    widest = max([text_width(title, TITLE, bold=True) + note, *(text_width(line, DETAIL) for line in details)])
+    height = 2 * _PAD_Y + TITLE + LINE * len(details)
+    return widest, float(round(height / 2) * 2)
+
+
 def box_size(box: Box, entering: int, leaving: Sequence[float]) -> tuple[float, float]:
     """Width and height of a box that so many wires enter; `leaving` are the widths of the texts of the wires that leave it."""
     if box.kind == "sign":
         return 2 * RADIUS, 2 * RADIUS
-    title, *details = box.lines
-    note = text_width(" " + box.note, DETAIL) if box.note else 0.0
-    widest = max([text_width(title, TITLE, bold=True) + note, *(text_width(line, DETAIL) for line in details)])
+    widest, height = text_size(box)
     width = max(widest + 2 * _PAD_X, _PIN * (entering + 1), 44.0)
     if len(leaving) > 1:
         width = max(width, len(leaving) * (max(leaving) + 3 * LABEL_SHIFT))
     if box.kind in ("input", "output"):
         width += 6.0
-    height = 2 * _PAD_Y + TITLE + LINE * len(details)
-    return float(round(width / 2) * 2), float(round(height / 2) * 2)
+    return float(round(width / 2) * 2), height
 
 
 def label_width(label: str) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-GroupKind = Literal["block", "scan", "choice", "way"]
-"""`choice` holds the two ways that a `choose` decides between, and the `choose`."""
+GroupKind = Literal["block", "scan", "choice", "way", "part"]
+"""`part` is a stretch of a long block; `choice` holds the two ways that a `choose` decides between, and the `choose`."""
 
 Kind = Literal["op", "sign", "input", "output", "weight", "state", "closed"]
 """`sign` is a small circle (`+`, `×`); `weight` a tensor used in several places; `state` what a scan carries; `closed` a group

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import measures
-from .folding import closed_lines, operations
-from .layout import box_sizes
-from .metrics import text_width
+from .folding import closed_box, operations
 from .model import Drawing
 
 
@@ -16,8 +14,7 @@ def scene_record(drawing: Drawing) -> dict[str, Any]:
     counts = operations(drawing)
     return {
         "boxes": [
-            {"kind": box.kind, "group": box.group, "size": size, "arguments": box.arguments}
-            for box, size in zip(drawing.boxes, box_sizes(drawing), strict=True)
+            {"kind": box.kind, "group": box.group, "text": measures.text_size(box), "arguments": box.arguments} for box in drawing.boxes
         ],
         "groups": [
             {
@@ -25,14 +22,13 @@ def scene_record(drawing: Drawing) -> dict[str, Any]:
                 "parent": group.parent,
                 "kind": group.kind,
                 "titleWidth": measures.frame_title_width(group.title),
-                "widest": _widest(*closed_lines(group, count)),
+                "text": measures.text_size(closed_box(group, count, 0)),
                 "operations": count,
             }
             for group, count in zip(drawing.groups, counts, strict=True)
         ],
-        "wires": [{"source": wire.source, "targets": wire.targets, "width": measures.label_width(wire.label)} for wire in drawing.wires],
+        "wires": [
+            {"source": wire.source, "targets": wire.targets, "label": wire.label, "width": measures.label_width(wire.label)}
+            for wire in drawing.wires
+        ],
     }
-
-
-def _widest(title: str, line: str) -> float:
-    return max(text_width(title, measures.TITLE, bold=True), text_width(line, measures.DETAIL))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter as Count
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...dsl.source import Source, Span
@@ -17,6 +17,7 @@ from ..types import STAR
 from .axes import axis_pairs, worked_along
 from .matching import Identity, identities
 from .metrics import shorten
+from .parting import parted
 from .reading import Reading, read_with_nodes
 from .scene import scene_record
 from .spending import Amount, Counter, evaluated
@@ -64,14 +65,15 @@ class _Recorder:
         for stage in stages:
             if id(stage.graph) not in self.numbers:
                 self.numbers[id(stage.graph)] = len(self.readings)
-                self.readings.append(read_with_nodes(stage.graph))
+                reading = read_with_nodes(stage.graph)
+                self.readings.append(replace(reading, drawing=parted(reading.drawing)))
         self.sources: dict[tuple[str, str], Record] = {}
         self.facts: dict[str, int] = {}
         self.pool: list[Record] = []
 
     def record(self, title: str) -> Record:
         for stage in self.stages:
-            self._source(stage.graph.span.source)
+            self._place(stage.graph.span)  # the text of the block comes first
         drawings = [self._drawing(*both) for both in zip(self.readings, identities(self.readings), strict=True)]
         stages = [self._stage(stage) for stage in self.stages]
         counted = [Counter(stage.graph).assumed for stage in self.stages]
@@ -132,7 +134,7 @@ class _Recorder:
             if seconds is not None and number in seconds.groups:
                 record["seconds"] = seconds.groups[number]
         for record, wire, node in zip(scene["wires"], reading.drawing.wires, reading.values, strict=True):
-            record.update(axes=axis_pairs(node.type), type=wire.tip, label=wire.label)
+            record.update(axes=axis_pairs(node.type), type=wire.tip)
         return scene
 
     def _fact(self, reading: Reading, number: int, counter: Counter) -> int:

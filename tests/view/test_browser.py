@@ -241,11 +241,11 @@ def test_day_and_night(browser: Browser, folder: Path, scheme: Literal["light", 
 
 
 def test_ten_thousand_nodes_stay_few_elements(browser: Browser, tmp_path: Path) -> None:
-    """What makes it smooth: whatever is open and however far away, the document holds only what can be seen."""
+    """What makes it smooth: the document holds only what can be seen, whatever is open. Half of it is written without blocks."""
     s = graphs.Sketch("deep")
     x = s.input("x", graphs.tensor("N", "D"))
     for number in range(10_000):
-        s.scope = (f"layers.{number // 25}",)
+        s.scope = (f"layers.{number // 25}",) if number < 5000 else ()
         x = s.op("relu" if number % 2 else "exp", x)
     graph = s.graph(x)
     view_stages("deep", [Stage("as written", "", graph)]).save(tmp_path / "deep.html")

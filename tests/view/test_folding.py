@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from view import graphs, measure, random_drawings
 
 from attn.cli import main
-from attn.compiler.view import render_svg
+from attn.compiler.view import parting, render_svg
 from attn.compiler.view.folding import fold, folded, opened_to, operations
 from attn.compiler.view.layout import lay_out
 from attn.compiler.view.model import chain
@@ -40,6 +40,26 @@ def test_every_wire_between_visible_things_stays(seed: int) -> None:
     want = {(visible(wire.source), visible(target)) for wire in whole.wires for target in wire.targets}
     got = {(wire.source, target) for wire in found.drawing.wires for target in wire.targets}
     assert got == {(source, target) for source, target in want if source != target}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_long_stretches_are_cut_into_parts_that_can_be_closed(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parting, "MOST", 8)
+    monkeypatch.setattr(parting, "_PART", 5)
+    whole = random_drawings.drawing(seed, 40)
+    cut = parting.parted(whole)
+    inside = [group.parent for group in cut.groups[1:]] + [box.group for box in cut.boxes]
+    assert max(map(inside.count, inside)) <= max(8, -(-40 // 5))
+    assert [box.lines for box in cut.boxes] == [box.lines for box in whole.boxes]
+    for drawing in (cut, folded(cut, 0), folded(cut, 1)):
+        picture = lay_out(drawing)
+        assert measure.overlaps(drawing, picture) == []
+        assert measure.through(drawing, picture) == []
+
+
+def test_short_ones_are_left_alone() -> None:
+    drawing = read(graphs.encoder(2))
+    assert parting.parted(drawing) is drawing
 
 
 def test_nothing_changes_where_all_is_open() -> None:

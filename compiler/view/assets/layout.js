@@ -9,10 +9,12 @@ function roundEven(value) {
   return value - low === 0.5 ? low + (low % 2) : Math.round(value);
 }
 
-function closedSize(widest, entering, leaving) {
+function boxSize(kind, [widest, height], entering, leaving) {
+  if (kind === "sign") return [2 * MEASURES.RADIUS, 2 * MEASURES.RADIUS];
   let width = Math.max(widest + 20, 16 * (entering + 1), 44);
   if (leaving.length > 1) width = Math.max(width, leaving.length * (Math.max(...leaving) + 3 * MEASURES.LABEL_SHIFT));
-  return [roundEven(width / 2) * 2, 36];
+  if (kind === "input" || kind === "output") width += 6;
+  return [roundEven(width / 2) * 2, height];
 }
 
 // ---------------------------------------------------------------- folding
@@ -35,22 +37,24 @@ function fold(drawing, opened) {
       stands.push(closedAt.get(group));
     }
   });
-  const wires = [], moved = new Map();
+  const wires = [], moved = new Map(), bundles = new Map();
   drawing.wires.forEach((wire, number) => {
-    const source = stands[wire.source];
-    const targets = [...new Set(wire.targets.map((target) => stands[target]))].filter((target) => target !== source);
-    if (targets.length) moved.set(number, wires.push({ wire: number, source, targets, width: wire.width }) - 1);
+    const source = stands[wire.source], targets = wire.targets.map((target) => stands[target]).filter((target) => target !== source);
+    if (!targets.length) return;
+    const key = boxes[source].closed === undefined ? number : `${source} ${wire.label}`;
+    if (!bundles.has(key)) bundles.set(key, wires.push({ wire: number, source, targets: new Set(), width: wire.width }) - 1);
+    moved.set(number, bundles.get(key));
+    for (const target of targets) wires[bundles.get(key)].targets.add(target);
   });
+  for (const wire of wires) wire.targets = [...wire.targets];
   const entering = boxes.map(() => 0), leaving = boxes.map(() => []);
   for (const wire of wires) {
     leaving[wire.source].push(wire.width);
     for (const target of wire.targets) entering[target] += 1;
   }
   boxes.forEach((one, number) => {
-    if (one.closed === undefined) {
-      const box = drawing.boxes[one.box];
-      Object.assign(one, { kind: box.kind, size: box.size, arguments: box.arguments.map((wire) => moved.get(wire)) });
-    } else Object.assign(one, { kind: "closed", size: closedSize(drawing.groups[one.closed].widest, entering[number], leaving[number]), arguments: [] });
+    const { kind, text, arguments: given } = one.closed === undefined ? drawing.boxes[one.box] : { kind: "closed", text: drawing.groups[one.closed].text, arguments: [] };
+    Object.assign(one, { kind, size: boxSize(kind, text, entering[number], leaving[number]), arguments: [...new Set(given.map((wire) => moved.get(wire)))] });
   });
   const kept = groups.map((number) => ({ group: number, parent: place.get(drawing.groups[number].parent), titled: number > 0, titleWidth: drawing.groups[number].titleWidth }));
   return { boxes, wires, groups: kept };

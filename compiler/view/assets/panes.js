@@ -118,7 +118,7 @@ class Panel {
     const open = viewer.opened.has(one.path);
     return [
       element("h2", {}, one.title),
-      element("div", { class: "soft" }, `${{ block: "block", scan: "loop", choice: "choice of two ways", way: "way of a choice" }[one.kind]}, ${one.operations} operations${one.path === one.title ? "" : `, ${one.path}`}`),
+      element("div", { class: "soft" }, `${{ block: "block", scan: "loop", choice: "choice of two ways", way: "way of a choice", part: "part of a long block" }[one.kind]}, ${one.operations} operations${one.path === one.title ? "" : `, ${one.path}`}`),
       element("p", {}, element("button", { onclick: () => viewer.toggle(one.path) }, open ? "close (Enter)" : "open (Enter)")),
       ...this.section("Costs", this.table([["FLOPs", amount(total("flops"))], ["bytes", amount(total("bytes"))], one.seconds === undefined ? null : ["time", seconds(one.seconds)]])),
       ...this.section("Weights", ...weights.slice(0, 60).map((weight) => element("div", {}, element("code", {}, weight))), weights.length > 60 ? element("div", { class: "soft" }, `and ${weights.length - 60} more`) : null),
