@@ -12,7 +12,7 @@ from attn.dsl.explanation import Explanation
 
 PATH = DOCS / "errors.md"
 GOLDEN = ROOT / "tests" / "golden"
-FOLDERS = ("errors", "checks", "binding", "running", "weights", "pruning", "probes", "doubts")
+FOLDERS = ("errors", "checks", "binding", "running", "weights", "pruning", "probes", "inspect", "doubts")
 LONGEST = 30
 HEAD = """\
 # Errors and warnings

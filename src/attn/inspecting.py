@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .compiler.program import load
 from .dsl.diagnostics import AttnError
@@ -83,7 +83,7 @@ def _samples(module: AttnModule, inputs: Any, texts: Sequence[str], tokenizer: P
     from .compiler.inspect.samples import from_tensors, read_samples
 
     if isinstance(inputs, Mapping):
-        return from_tensors(module.attn_graph, inputs, most)
+        return from_tensors(module.attn_graph, cast("Mapping[str, Any]", inputs), most)
     files = [inputs] if isinstance(inputs, str | Path) else list(inputs)
     return read_samples(module.attn_graph, list(map(str, files)), texts, tokenizer, normalise, most)
 

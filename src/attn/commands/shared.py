@@ -14,7 +14,7 @@ import click
 from ..compiler.program import Text
 from ..dsl.diagnostics import AttnError, Diagnostic
 
-CALL_CODES = frozenset(("E0046", "E0501", "E0502", "E0503", "E0802", "E1001", "E1002"))
+CALL_CODES = frozenset(("E0046", "E0501", "E0502", "E0503", "E0608", "E0609", "E0802", "E1001", "E1002"))
 """Mistakes of the call: a file that is not there, a size that is not given, a system that is not known."""
 MODULES_CALLED = frozenset(("E0040", "E0104", "E0514"))
 TEXT_OR_JSON = click.Choice(["text", "json"])
