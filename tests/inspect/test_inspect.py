@@ -35,7 +35,7 @@ block net(ids: int [B, N], keep: bool [B, N], V: axis, D: axis, heads: int = 2) 
     return x
 }
 """
-SIZES = {"V": 12, "D": 8}
+SIZES: dict[str, Any] = {"V": 12, "D": 8}
 
 
 @pytest.fixture(scope="module")
