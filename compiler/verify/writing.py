@@ -261,6 +261,12 @@ def _moved(text: _Text, node: Node) -> str:
     return f"{node.op}({', '.join([text.value(node.inputs[0]), *moves, *fill])})"
 
 
+def _clamp(text: _Text, node: Node) -> str:
+    x, *limits = map(text.value, node.inputs)
+    names = [name for name in ("lo", "hi") if node[name]]
+    return f"clamp({', '.join([x, *(f'{name}={limit}' for name, limit in zip(names, limits, strict=True))])})"
+
+
 def _pos(text: _Text, node: Node) -> str:
     return f"pos({node['axis']})"
 
@@ -287,7 +293,7 @@ def _attend(text: _Text, node: Node) -> str:
 
 WRITERS: dict[str, Callable[[_Text, Node], str]] = {
     "linear": _linear, "dot": _dot, "rename": _rename, "split": _split, "merge": _merge, "expand": _expand, "concat": _side_by_side,
-    "stack": _side_by_side, "pick": _pick, "cut": _cut, "gather": _gather, "roll": _moved, "shift": _moved, "pos": _pos,
+    "stack": _side_by_side, "pick": _pick, "cut": _cut, "gather": _gather, "roll": _moved, "shift": _moved, "clamp": _clamp, "pos": _pos,
     "softmax": _softmax, "attend": _attend, "neg": lambda text, node: f"-{text.value(node.inputs[0])}",
     "not": lambda text, node: f"not {text.value(node.inputs[0])}",
 }  # fmt: skip
