@@ -54,13 +54,13 @@ def residual(w: Weights, x: Tensor, memory: list[Tensor], stride: int, deep: boo
     for i, step in enumerate(strides):
         u = normed(str(i + 1), u.relu() if i else u, stride=step)
     s = u.mean((2, 3))
-    short = batch_norm(w, "down_norm", conv(w, "down", x, stride=stride)) if "down.weight" in w else x
+    short = batch_norm(w, "shortcut.norm", conv(w, "shortcut.conv", x, stride=stride)) if "shortcut.conv.weight" in w else x
     seen = torch.stack([m.repeat(1, s.shape[1] // m.shape[1]) for m in memory], 1) if memory else None
     return (pkcam(part(w, "attention"), u, seen) + short).relu(), s
 
 
 def network(w: Weights, image: Tensor, depths: tuple[int, ...] = (2, 2, 2, 2), deep: bool = False) -> Tensor:
-    x = batch_norm(w, "stem_norm", conv(w, "stem", image, stride=2)).relu()
+    x = batch_norm(w, "stem.norm", conv(w, "stem.conv", image, stride=2)).relu()
     x = fn.max_pool2d(x, 3, 2, 1)
     memory = [x.mean((2, 3))]
     for s, depth in enumerate(depths):
