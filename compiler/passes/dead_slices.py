@@ -1,4 +1,5 @@
-"""Slices of any axis that cannot reach a result: heads behind a gate of zero, channels nobody reads, keys no query may see."""
+"""Slices of any axis that cannot reach a result: heads behind a gate of zero, channels nobody reads, keys no query may see, places of a
+kernel that only ever meet padding."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from .slices.bits import countable, full, outside, positions
 from .slices.demand import Demand, Kept
 from .slices.facts import NO_FACTS, WeightFacts
 from .slices.rebuild import Rebuild, nothing_of
+from .slices.taps import met
 from .slices.zeros import Zeros, weight_of
 
 NOMINAL = 64
@@ -39,7 +41,7 @@ class DeadSlices(Pass):
     def run(self, graph: Graph, mode: Mode) -> Outcome:
         zeros = Zeros(graph, self.facts)
         demand = Demand(graph, zeros, mode)
-        if not any(demand.kept.values()) and not any(zeros.vanishes(node) for node in graph.nodes):
+        if not any(demand.kept.values()) and not any(zeros.vanishes(node) or (node.op == "conv" and met(node)) for node in graph.nodes):
             return Outcome(graph)
         rebuild = Rebuild(graph, zeros, demand)
         bare = rebuild.run()

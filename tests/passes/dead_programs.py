@@ -102,6 +102,23 @@ PROGRAMS = {
     return conv(y * gate, E -> K=3, over=H W, kernel=1) as c
 }
 """, {"C": 2}, "positions 0 and 3 of the 4 of `E`"),
+    "a dilated kernel on one place": Program(
+        """block t(x: [*, C]) -> [*, E] {
+    return conv(expand(x, H=1, W=1), C -> E=3, over=H W, kernel=3, dilation=6, padding=6)[H=0, W=0]
+}
+""", {"C": 2}, "positions 0 and 2 of the 3 of `H_kernel`"),
+    "a kernel over both ends of a short axis": Program(
+        """block t(x: [*, C, N]) -> [*, C, N] {
+    y = split(x, C -> Y=2 u=3) |> conv(over=Y u, kernel=[5, 3]) as first |> conv(over=u, kernel=9, dilation=2) as second
+    return merge(y, Y u -> C)
+}
+""", {"C": 6}, "positions 0 and 4 of the 5 of `Y_kernel`"),
+    "a kernel that steps from padding into padding": Program(
+        """block t(x: [*, C, N]) -> [*, E, N] {
+    axis E = 3
+    return split(x, C -> g=2 u=3) |> conv(g -> E, over=u, kernel=4, stride=7, dilation=3, padding=5) as conv |> max(u)
+}
+""", {"C": 6}, "positions 0 and 3 of the 4 of `u_kernel`"),
     "stacked and put together": Program(
         """block t(x: [*, D]) -> [*, D] {
     a = linear(x, D -> D) as a

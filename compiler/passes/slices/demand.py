@@ -12,6 +12,7 @@ from ...graph import Graph, Node
 from ...types import TensorType
 from ..base import Mode
 from .bits import countable, full, length, parts, spread
+from .taps import met
 from .zeros import Zeros, extra, live_over
 
 Kept = dict[str, int]
@@ -157,7 +158,8 @@ def _linear(demand: Demand, node: Node, kept: Kept) -> list[Kept]:
 
 
 def _conv(demand: Demand, node: Node, kept: Kept) -> list[Kept]:
-    return _weighted(demand, node, kept, {}, node["inner"])
+    x, weight, *bias = _weighted(demand, node, kept, {}, node["inner"])
+    return [x, {**weight, **(met(node) if node.op == "conv" else {})}, *bias]
 
 
 def _weighted(demand: Demand, node: Node, kept: Kept, names: Mapping[str, str], over: tuple[str, ...]) -> list[Kept]:

@@ -11,6 +11,7 @@ from ...types import Axis, TensorType
 from ..making import Make
 from .bits import countable, full, length, positions
 from .demand import LEAVES, Demand, Kept
+from .taps import narrower
 from .zeros import Zeros
 
 MOST_RUNS = 8
@@ -55,7 +56,8 @@ class Rebuild:
         type = node.type if not isinstance(node.type, TensorType) else smaller(node.type, kept)
         if tuple(inputs) == node.inputs and type == node.type:
             return self.builder.adopt(node)
-        return self.builder.make(node.op, tuple(inputs), type, node.options, node.span, node.scope, node.name)
+        options = narrower(node, self.demand.needs[node][1]) if node.op == "conv" else node.options
+        return self.builder.make(node.op, tuple(inputs), type, options, node.span, node.scope, node.name)
 
     def _pick(self, node: Node) -> Node:
         """The same position, wherever it is in what is left."""

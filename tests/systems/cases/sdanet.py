@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 from torch.nn import functional as fn
@@ -30,7 +32,7 @@ def refine(w: Weights, f: Tensor) -> Tensor:
     return context(part(w, "context"), channels(part(w, "channels"), f) + places(part(w, "places"), f))
 
 
-def rescaled(x: Tensor, like: Tensor, finer: bool) -> Tensor:
+def rescaled(_: Weights, x: Tensor, like: Tensor, finer: bool) -> Tensor:
     size = like.shape[2:]
     return fn.adaptive_max_pool2d(x, size) if finer else fn.interpolate(x, size, mode="nearest")
 
@@ -38,7 +40,7 @@ def rescaled(x: Tensor, like: Tensor, finer: bool) -> Tensor:
 def neck(w: Weights, *p: Tensor) -> tuple[Tensor, ...]:
     found: list[Tensor] = []
     for level, x in enumerate(p):
-        f = [rescaled(z, x, m < level) for m, z in enumerate(p)]
+        f = [rescaled(w, z, x, m < level) for m, z in enumerate(p)]
         y = refine(part(w, f"levels.{level}"), torch.stack(f, 1))
         found.append(fn.adaptive_max_pool2d(y, x.shape[2:]) + x)
     return tuple(found)
@@ -49,7 +51,7 @@ MAP = {"H": 7, "W": 5}
 
 CASES = [
     Case("std.systems.sdanet", "sdanet", neck, tuple((2, 16, *size) for size in LEVELS), {"C": 16, "ratio": 4}),
-    *[Case("std.systems.sdanet", "rescaled", lambda w, *x, finer=finer: rescaled(*x, finer), ((2, 3, *size), (2, 3, 6, 7)),
+    *[Case("std.systems.sdanet", "rescaled", partial(rescaled, finer=finer), ((2, 3, *size), (2, 3, 6, 7)),
            {"finer": finer}, {"C": 3, "H": 6, "W": 7, "U": size[0], "V": size[1]}) for finer, size in ((True, (11, 13)), (False, (3, 4)))],
     *[Case("std.selective", "select_channels", channels, ((2, m, 8, 7, 5),), {"M": m, "C": 8, **more}, MAP)
       for m, more in ((3, {}), (2, {"hidden": 3, "bias": False}))],
