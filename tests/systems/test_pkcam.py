@@ -64,5 +64,5 @@ def test_later_stages_learn_from_what_earlier_ones_left() -> None:
     made(torch.randn(2, 16, 5, 3, dtype=torch.float64), memory).square().sum().backward()
     assert memory.grad is not None
     assert (memory.grad.abs().sum((0, 2)) > 0).all()
-    sources = [counted("std.cross_layer", "pkcam", ("memory",), C=64, K=k).parameters.integer() for k in (1, 2, 3, 4)]
+    sources = [counted("std.cross_layer", "pkcam", ("memory",), C=64, K=k).parameters.integer() or 0 for k in (1, 2, 3, 4)]
     assert [later - earlier for earlier, later in itertools.pairwise(sources)] == [1, 1, 1]

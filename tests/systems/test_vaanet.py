@@ -44,7 +44,7 @@ def made_norm(made: torch.nn.Module, name: str, x: torch.Tensor, dim: int) -> to
 def test_biases_at_the_start() -> None:
     import attn
 
-    made = attn.compile("std.systems.vaanet", "vaanet", **SIZES)
+    made = attn.compile("std.systems.vaanet", "vaanet", bind=dict(SIZES))
     assert (made.get_parameter("time.fc.bias") == 1).all()
     assert [name for name, _ in made.named_parameters() if name.endswith("fc.bias")] == ["time.fc.bias", "hearing.fc.bias"]
 
