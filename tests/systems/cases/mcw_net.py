@@ -68,7 +68,8 @@ def connection(w: Weights, *maps: Tensor) -> Tensor:
 
 
 def level(w: Weights, x: Tensor, rows: int, columns: int) -> Tensor:
-    x = dense_residual(part(w, "dense2"), dense_residual(part(w, "dense1"), x))
+    for i in range(2 if "dense.1.conv1.weight" in w else 1):
+        x = dense_residual(part(w, f"dense.{i}"), x)
     return non_local(part(w, "attention"), x, rows, columns)
 
 
@@ -94,8 +95,10 @@ GRIDS = {"rows": [2, 2, 1, 1], "columns": [1, 2, 1, 1]}
 EVEN = (2, 8, 8, 12)
 
 CASES = [
-    Case("std.systems.mcw_net", "mcw_net", partial(network, **GRIDS), ((1, 3, 16, 16),), {"width": 4, "reduction": 4, **GRIDS},
+    Case("std.systems.mcw_net", "mcw_net", partial(network, **GRIDS), ((1, 3, 16, 16),), {"width": 4, "reduction": 4, "blocks": 1, **GRIDS},
          {"H": 16, "W": 16}, lead=False, half=False, scale=0.1, larger=lambda sizes: {**sizes, "H": sizes["H"] + 16, "W": 2 * sizes["W"]}),
+    Case("std.systems.mcw_net", "level", partial(level, rows=2, columns=3), ((2, 4, 8, 12),), {"C": 4, "rows": 2, "columns": 3},
+         {"H": 8, "W": 12}, scale=0.2),
     *[Case("std.non_local", "non_local", partial(non_local, rows=r, columns=c), (EVEN,), {"C": 8, "rows": r, "columns": c},
            {"H": 8, "W": 12}) for r, c in ((4, 2), (1, 1), (2, 6))],
     Case("std.non_local", "non_local", non_local, ((2, 6, 7, 5),), {"C": 6, "reduction": 3}, {"H": 7, "W": 5}),
