@@ -12,7 +12,7 @@ from ...dsl.diagnostics import fault
 from ...dsl.source import Span
 from .. import sizes
 from ..sizes import Size, SizeTooLarge, at_least, equal
-from .values import Number, Unknown, Value, describe, is_list, is_number
+from .values import Number, Unknown, Value, Word, describe, is_list, is_number
 
 MAX_LIST = 10_000
 
@@ -112,6 +112,7 @@ def negate(value: Number) -> Number:
 
 def compare(op: str, left: Value, right: Value, span: Span) -> bool | Unknown:
     """A comparison of statics; Unknown where unbound sizes decide it."""
+    _refuse_hidden_word(left, right, span)
     if isinstance(left, Unknown) or isinstance(right, Unknown):
         return Unknown("bool", "condition")
     if is_number(left) and is_number(right):
@@ -119,6 +120,19 @@ def compare(op: str, left: Value, right: Value, span: Span) -> bool | Unknown:
     if op not in ("==", "!="):
         raise fault("E0300", f"`{op}` needs two numbers", span, f"this compares {describe(left)} with {describe(right)}")
     return bool(left == right) == (op == "==")
+
+
+def _refuse_hidden_word(left: Value, right: Value, span: Span) -> None:
+    """A word of an enumeration is never a number: the word that was meant is the name of a value, too."""
+    for word, other in ((left, right), (right, left)):
+        if isinstance(word, Word) and not (other is None or isinstance(other, Word)):
+            raise fault(
+                "E0300",
+                f"the word `{word.text}` of an enumeration is compared with {describe(other)}",
+                span,
+                "they are never the same",
+                help="where a word is meant, no value may have its name: rename the value",
+            )
 
 
 def _compare_numbers(op: str, left: Number, right: Number) -> bool | Unknown:
