@@ -9,7 +9,6 @@ import torch
 from systems.support import Case
 from torch import Tensor
 
-from . import references_images as images
 from . import references_networks as networks
 from . import references_sequences as sequences
 from . import references_time as time
@@ -28,22 +27,8 @@ def bare(function: Any, **options: Any) -> Any:
 
 
 def _sequence_cases() -> list[Case]:
-    x, qkv = (2, 7, 12), ((2, 3, 9, 6),) * 3
-    forms: list[dict[str, Any]] = [{"form": form} for form in ("softmax", "taylor", "broken", "none_at_all")] + [
-        {"form": "taylor", "joint": False}
-    ]
-    filters = [True, False]
+    x = (2, 7, 12)
     return [
-        *[Case("deconstructed", "mixer", partial(sequences.deconstructed, **f), (x,), {"D": 12, **f}, {"N": 7}) for f in forms],
-        Case("deconstructed", "mixer", sequences.deconstructed, (x, x), {"D": 12}, {"N": 7}, given=("source",)),
-        *[Case("adaptive_filter", "afa", partial(sequences.adaptive_filter, robust=r),
-               ((2, 7, 6), torch.arange(7.0, dtype=torch.float64) ** 1.1),
-               {"D": 6, "robust": r}, {"N": 7}, lead=False, half=False) for r in filters],
-        *[Case("multi_token", "mta", partial(sequences.multi_token, rotary=r, layer=n), ((2, 7, 16),),
-               {"D": 16, "rotary": r, "layer": n}, {"N": 7})
-          for r, n in ((False, 0), (True, 3))],
-        *[Case("tapa", "tapa", bare(sequences.tapa, **t), qkv, t, {"N": 9, "d": 6}, half=False)
-          for t in ({}, {"theta": 0.2, "alpha": 1.5, "c": 2.0}, {"theta": 0.01})],
         *[Case("latent", "mla", sequences.latent, ((2, 7, 6),), {"D": 6, **q}, {"N": 7}) for q in ({}, {"query_latent": 5})],
         *[Case("differential", "diff", partial(sequences.differential, layer=n), (x,), {"D": 12, "layer": n}, {"N": 7}) for n in (1, 4)],
     ]  # fmt: skip
@@ -74,14 +59,6 @@ def _time_cases() -> list[Case]:
     ]  # fmt: skip
 
 
-def _image_cases() -> list[Case]:
-    big = {"H": 5, "W": 7}
-    return [
-        *[Case("high_order", "hoa", partial(images.high_order, order=r), ((2, 16, 5, 7),), {"C": 16, "order": r}, big) for r in (1, 3)],
-        Case("high_order", "mixed", images.high_order_mixed, ((2, 16, 5, 7),), {"C": 16}, big),
-    ]  # fmt: skip
-
-
 def _network_cases() -> list[Case]:
     words = (ids(2, 7, top=20), ids(2, 5, top=20), ids(2, 7, 6, top=10), ids(2, 5, 6, top=10))
     match = ((2, 5, 2, 3, 3, 2),)
@@ -98,4 +75,4 @@ def _network_cases() -> list[Case]:
     ]  # fmt: skip
 
 
-CASES = [*_sequence_cases(), *_time_cases(), *_image_cases(), *_network_cases()]
+CASES = [*_sequence_cases(), *_time_cases(), *_network_cases()]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 from systems.plain import Weights, batch_norm, conv, dense, joined, mixed, norm
+from systems.support import part
 from torch import Tensor
 from torch.nn import functional as fn
 
-from .references_images import below
 from .references_sequences import lstm
 
 RGB = torch.tensor([0.4488, 0.4371, 0.4040], dtype=torch.float64)[:, None, None] * 255
@@ -28,8 +28,8 @@ def matcher(p: Weights, c: Tensor, depth: int = 2) -> Tensor:
     b, sizes = c.shape[0], c.shape[2:]
     e = dense(p, "embed", c.flatten(2).mT)
     for i in range(depth):
-        q = below(p, f"layers.{i}")
-        e = e + additive(below(q, "attention"), norm(q, "norm1", e))
+        q = part(p, f"layers.{i}")
+        e = e + additive(part(q, "attention"), norm(q, "norm1", e))
         e = e + dense(q, "fc2", fn.gelu(dense(q, "fc1", norm(q, "norm2", e))))
     y = dense(p, "score", e).reshape(b, *sizes)
     y = y.permute(0, 3, 4, 1, 2).flatten(1, 2)
@@ -68,13 +68,13 @@ def bidaf(p: Weights, context: Tensor, query: Tensor, letters: Tensor, letters_q
         for i in range(2):
             g = dense(p, f"highway.{i}.gate", z).sigmoid()
             z = g * dense(p, f"highway.{i}.plain", z).relu() + (1 - g) * z
-        return both_ways(below(p, "contextual"), z, width)
+        return both_ways(part(p, "contextual"), z, width)
 
-    g, _ = attention_flow(below(p, "flow"), embedded(context, letters), embedded(query, letters_q))
-    m = both_ways(below(p, "model.1"), both_ways(below(p, "model.0"), g, width), width)
+    g, _ = attention_flow(part(p, "flow"), embedded(context, letters), embedded(query, letters_q))
+    m = both_ways(part(p, "model.1"), both_ways(part(p, "model.0"), g, width), width)
     p1 = dense(p, "start", torch.cat((g, m), -1))[..., 0]
     a = (p1.softmax(-1)[..., None] * m).sum(1, True).expand_as(m)
-    m2 = both_ways(below(p, "last"), torch.cat((g, m, a, m * a), -1), width)
+    m2 = both_ways(part(p, "last"), torch.cat((g, m, a, m * a), -1), width)
     return p1, dense(p, "end", torch.cat((g, m2), -1))[..., 0]
 
 
@@ -86,7 +86,7 @@ def unit(p: Weights, x: Tensor) -> Tensor:
 
 def residual_attention(p: Weights, x: Tensor, depth: int = 3, naive: bool = False) -> Tensor:
     def at(name: str, z: Tensor) -> Tensor:
-        return unit(below(p, name), z)
+        return unit(part(p, name), z)
 
     def grown(z: Tensor, like: Tensor) -> Tensor:
         return fn.interpolate(z, like.shape[2:], mode="bilinear", align_corners=True)

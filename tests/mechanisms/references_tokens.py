@@ -78,32 +78,6 @@ def plain_attention(w: Weights, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return soft(q, k, v)
 
 
-def mixer(heads: int, expanded: bool, prefix: str = "") -> Callable[..., Tensor]:
-    def run(w: Weights, x: Tensor) -> Tensor:
-        def mix(path: str, x: Tensor) -> Tensor:
-            return w[f"{prefix}{path}.weight"].tril() @ x + w[f"{prefix}{path}.bias"][:, None]
-
-        n = norm(w, f"{prefix}norm1", x)
-        if heads > 1:
-            y = lin(w, f"{prefix}outward", joined(w["w"].tril() @ heads_of(lin(w, f"{prefix}inward", n), heads)))
-        else:
-            y = mix("mix2", fn.gelu(mix("mix1", n))) if expanded else mix("mix1", n)
-        y = y + x
-        return y + lin(w, f"{prefix}fc2", fn.gelu(lin(w, f"{prefix}fc1", norm(w, f"{prefix}norm2", y))))
-
-    return run
-
-
-def mixer_language(w: Weights, ids: Tensor) -> Tensor:
-    def one(row: Tensor) -> Tensor:
-        x = w["table"][row]
-        for i in range(2):
-            x = mixer(1, False, f"layers.{i}.")(w, x)
-        return lin(w, "head", x)
-
-    return torch.stack([one(row) for row in ids])
-
-
 def perceiver(share: bool = True) -> Callable[..., Tensor]:
     def run(w: Weights, x: Tensor, query: Tensor) -> Tensor:
         def cross(path: str, x: Tensor, y: Tensor) -> Tensor:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 from systems.support import CLOSE, MECHANISMS, Case, compare, several, stacked
@@ -25,7 +23,6 @@ def _ids(*shape: int, top: int) -> torch.Tensor:
 
 def _token_cases() -> list[Case]:
     qkv, sizes = ((7, 6), (9, 6), (9, 5)), {"N": 7, "M": 9, "d": 6, "e": 5}
-    mixers: list[dict[str, Any]] = [{"heads": 1, "expanded": False}, {"heads": 1, "expanded": True}, {"heads": 3, "expanded": False}]
     megas = [("softmax", "steps", False), ("laplace", "steps", True), ("softmax", "fourier", True)]
     return [
         *[Case("mega", "mega", tokens.mega(kind, both), ((7, 8),),
@@ -33,9 +30,6 @@ def _token_cases() -> list[Case]:
                half=form == "steps") for kind, form, both in megas],
         *[Case("online_attention", block, tokens.plain_attention, qkv, {"chunk": chunk}, sizes)
           for block in ("online", "direct") for chunk in (4, 3, 20)],
-        *[Case("masked_mixer", "mixer", tokens.mixer(**m), ((7, 6),), {"N": 7, "D": 6, **m}) for m in mixers],
-        Case("masked_mixer", "language_model", tokens.mixer_language, (_ids(3, 7, top=11),), {"N": 7, "words": 11, "width": 6}, {"B": 3},
-             lead=False),
         Case("perceiver", "perceiver", tokens.perceiver(), ((9, 6), (7, 10)), {"E": 6, "F": 10}, {"M": 9, "Q": 7}),
         Case("slot_attention", "slots", tokens.slots, ((9, 6), (4, 6)), {"D": 6}, {"N": 9, "S": 4}),
         *[Case("deformable", "deformable", tokens.deformable, ((7, 6), (9, 8, 6), (7, 2)), {"D": 6, "by": by}, {"N": 7, "H": 9, "W": 8})

@@ -55,9 +55,7 @@ def quiet(**bind: Any) -> Any:
     return made
 
 
-@pytest.mark.system(
-    "afa", "Undamped, at one variance S and with exponential scores, weights are softmax(2 Re<q, k> / S - |k|^2 / S)."
-)
+@pytest.mark.system("afa", "Undamped, at one variance S and with exponential scores, weights are softmax(2 Re<q, k> / S - |k|^2 / S).")
 def test_its_limit_is_rotary_attention_with_the_norm_of_keys() -> None:
     made, x, t = quiet(), torch.randn(2, 7, 6, dtype=torch.float64), torch.arange(7.0, dtype=torch.float64)
     w = made.state_dict()
@@ -71,9 +69,7 @@ def test_its_limit_is_rotary_attention_with_the_norm_of_keys() -> None:
     assert_close(made(x), dense(w, "out", torch.view_as_real(wanted.transpose(1, 2)).flatten(-3)), rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.system(
-    "afa", "For keys of one length that limit is rotary attention, the softmax of 2 Re<q, k> / S."
-)
+@pytest.mark.system("afa", "For keys of one length that limit is rotary attention, the softmax of 2 Re<q, k> / S.")
 def test_keys_of_one_length_give_rotary_attention() -> None:
     text = """attn 1
 use std.scores (filter_scores)

@@ -110,6 +110,6 @@ CASES = [
     Case(FILE, "deconstructed", deconstructed, ((2, 7, 12), (2, 7, 12)), {"D": 12, "heads": 2}, {"N": 7}, given=("source",)),
     Case(FILE, "indicators", indicators, (MAPS,), {}, {"h": 3, "N": 7}, half=False),
     *[Case("std.linear", "taylor_attend", partial(taylor, joint=joint), QKV, {"joint": joint, "form": form}, {"N": 7}, half=joint)
-      for joint in (True, False) for form in ("recurrent", "parallel")],
+      for joint in (True, False) for form in ("factorised", "quadratic")],
     Case("std.linear", "running_softmax", running, QKV, {}, {"N": 7}),
 ]  # fmt: skip
