@@ -66,6 +66,7 @@ def model(reference: Callable[..., Tensor], **way: Any) -> Case:
 
 CASES = [
     *[layer(**way) for way in WAYS],
+    Case("std.mixers", "masked_mix", partial(mix, kernel=5), ((2, 7, 6),), {"N": 7, "kernel": 5}, {"D": 6}),
     model(language_model),
     model(language_model, tied=True, heads=2),
     Case(FILE, "retrieval", retrieval, ((3, 5, 6),), {"N": 5, "D": 6, "depth": 2}, {"B": 3}, lead=False),
