@@ -14,7 +14,7 @@ PROJECT := pyproject.toml setup.py constraints.txt
 COUNT ?= 1000000
 JOBS ?= 2
 
-.PHONY: help demo test lint format golden fuzz docs systems pictures bench sizes wheel wheel-check clean
+.PHONY: help demo test lint format golden fuzz docs systems pictures screenshots bench sizes wheel wheel-check clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
@@ -50,6 +50,9 @@ systems: $(VENV)/.test ## run the checks of every published system, and write it
 
 pictures: $(VENV)/.base ## draw the pictures of the pages
 	$(BIN)/python scripts/pictures.py
+
+screenshots: $(VENV)/.test ## photograph the viewer for its page; needs Chromium
+	$(BIN)/python scripts/screenshots.py
 
 bench: $(VENV)/.test ## run every benchmark; ratios are printed
 	@set -e; for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
