@@ -37,10 +37,12 @@ class Shot:
 def shots() -> list[Shot]:
     vit, linformer = view(ROOT / "tests/programs/vit.attn", "vit", heads=4), view("std.linear", "linformer")
     attend = "viewer.choose('b' + viewer.drawingOf(0).boxes.find((box) => viewer.data.facts[box.fact].op === 'attend').id)"
+    near = "viewer.active.view.k = 0.95; viewer.active.reveal(viewer.selected, true)"
+    wide = "viewer.controls.showText()"
     return [
-        Shot("viewer", vit, f"viewer.toggle('layers.0'); viewer.toggle('layers.0.attention'); {attend}; viewer.active.view.k = 0.95; viewer.active.reveal(viewer.selected, true)"),
+        Shot("viewer", vit, f"viewer.toggle('layers.0'); viewer.toggle('layers.0.attention'); {attend}; {near}"),
         Shot("viewer-axis", view("std.linear", "efficient_attention"), "viewer.openAll(true); viewer.active.fit(); viewer.pin('N')"),
-        Shot("viewer-passes", linformer, f"viewer.setStage(5); viewer.setBeside(0); viewer.toggle('choose'); {attend}; viewer.controls.showText()"),
+        Shot("viewer-passes", linformer, f"viewer.setStage(5); viewer.setBeside(0); viewer.toggle('choose'); {attend}; {wide}"),
         Shot(
             "viewer-flops",
             view(ROOT / "examples/gpt.attn", "gpt", D=768, V=50257, N=1024, B=1),
