@@ -40,40 +40,6 @@ def mha(w: Weights, path: str, x: Tensor, m: Tensor, heads: int, mask: Tensor | 
     return lin(w, f"{path}.out", joined(soft(q, k, v, mask)))
 
 
-def ema(w: Weights, path: str, x: Tensor) -> Tensor:
-    p = torch.sigmoid(w[f"{path}.delta"])
-    q = 1 - p * torch.sigmoid(w[f"{path}.alpha"])
-    h, out = torch.zeros_like(p), []
-    for row in x:
-        h = q * h + p * w[f"{path}.beta"] * row[:, None]
-        out.append((h * w[f"{path}.gamma"]).sum(-1) / math.sqrt(p.shape[1]))
-    return torch.stack(out)
-
-
-def mega(kind: str, both: bool, z: int = 6, hidden: int = 10, reach: int = 16) -> Callable[..., Tensor]:
-    def run(w: Weights, x: Tensor) -> Tensor:
-        n, width = x.shape
-        xn = norm(w, "norm", x)
-        e = ema(w, "ahead", xn)
-        if both:
-            e = e + ema(w, "behind", xn.flip(0)).flip(0)
-        m = fn.silu(e + w["omega"] * xn)
-        value = fn.silu(lin(w, "to_value", xn))
-        u, zz, r, hx = lin(w, "to_rest", m).split([width, z, hidden, width], -1)
-        q, k = (fn.silu(zz) * w["g"][i] + w["b"][i] for i in (0, 1))
-        at = torch.arange(n)
-        bias = w["w"][at[None, :] - at[:, None] + reach - 1]
-        if kind == "softmax":
-            a = (q @ k.T / math.sqrt(z) + bias).softmax(-1)
-        else:
-            mu, sigma = math.sqrt(0.5), math.sqrt(1 / (4 * math.pi))
-            a = 0.5 * (1 + torch.erf((q @ k.T / n + bias - mu) / (sigma * math.sqrt(2))))
-        hh = fn.silu(hx + lin(w, "to_hidden", (a @ value) * fn.silu(r)))
-        return x + torch.sigmoid(u) * (hh - x)
-
-    return run
-
-
 def plain_attention(w: Weights, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return soft(q, k, v)
 

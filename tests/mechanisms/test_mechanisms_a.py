@@ -23,11 +23,7 @@ def _ids(*shape: int, top: int) -> torch.Tensor:
 
 def _token_cases() -> list[Case]:
     qkv, sizes = ((7, 6), (9, 6), (9, 5)), {"N": 7, "M": 9, "d": 6, "e": 5}
-    megas = [("softmax", "steps", False), ("laplace", "steps", True), ("softmax", "fourier", True)]
     return [
-        *[Case("mega", "mega", tokens.mega(kind, both), ((7, 8),),
-               {"D": 8, "z": 6, "hidden": 10, "reach": 16, "kind": kind, "form": form, "both": both}, {"N": 7},
-               half=form == "steps") for kind, form, both in megas],
         *[Case("online_attention", block, tokens.plain_attention, qkv, {"chunk": chunk}, sizes)
           for block in ("online", "direct") for chunk in (4, 3, 20)],
         Case("perceiver", "perceiver", tokens.perceiver(), ((9, 6), (7, 10)), {"E": 6, "F": 10}, {"M": 9, "Q": 7}),
