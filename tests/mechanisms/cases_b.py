@@ -61,10 +61,7 @@ def _time_cases() -> list[Case]:
 
 def _network_cases() -> list[Case]:
     words = (ids(2, 7, top=20), ids(2, 5, top=20), ids(2, 7, 6, top=10), ids(2, 5, 6, top=10))
-    match = ((2, 5, 2, 3, 3, 2),)
     return [
-        Case("match_to_match", "additive", networks.additive, ((2, 7, 6),), {"D": 6}, {"N": 7}),
-        Case("match_to_match", "matcher", networks.matcher, match, {"L": 5}, {"P": 2, "Q": 3, "U": 3, "V": 2}, lead=False, half=False),
         Case("bidaf", "flow", networks.attention_flow, ((2, 7, 4), (2, 5, 4)), {"D": 4}, {"T": 7, "J": 5}),
         Case("bidaf", "flow", networks.attention_flow, ((2, 5, 4), (2, 5, 4), KEEP, KEEP.flip(1)), {"D": 4}, {"T": 5, "J": 5},
              given=("hm", "um"), lead=False),

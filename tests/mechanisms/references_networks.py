@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from systems.plain import Weights, batch_norm, conv, dense, joined, mixed, norm
+from systems.plain import Weights, batch_norm, conv, dense, mixed
 from systems.support import part
 from torch import Tensor
 from torch.nn import functional as fn
@@ -11,32 +11,6 @@ from torch.nn import functional as fn
 from .references_sequences import lstm
 
 RGB = torch.tensor([0.4488, 0.4371, 0.4040], dtype=torch.float64)[:, None, None] * 255
-
-
-def additive(p: Weights, x: Tensor, count: int = 2, width: int = 4) -> Tensor:
-    b, n, _ = x.shape
-    q, k, v = dense(p, "qkv", x).reshape(b, n, 3, count, width).permute(2, 0, 3, 1, 4)
-    flip = (1.0 - 2 * (torch.arange(n) % 2)).to(x.dtype)[:, None]
-    a = (q @ p["wq"] * width**-0.5).softmax(-1)[..., None]
-    kk = (k * (a * q * flip).sum(2, True)).unflatten(-1, (-1, 2)).sum(-1)
-    c = (kk @ p["wk"] * width**-0.5).softmax(-1)[..., None]
-    u = (v * (c * k * flip).sum(2, True)).unflatten(-1, (-1, 2)).sum(-1)
-    return dense(p, "out", joined(q + dense(p, "r", u)))
-
-
-def matcher(p: Weights, c: Tensor, depth: int = 2) -> Tensor:
-    b, sizes = c.shape[0], c.shape[2:]
-    e = dense(p, "embed", c.flatten(2).mT)
-    for i in range(depth):
-        q = part(p, f"layers.{i}")
-        e = e + additive(part(q, "attention"), norm(q, "norm1", e))
-        e = e + dense(q, "fc2", fn.gelu(dense(q, "fc1", norm(q, "norm2", e))))
-    y = dense(p, "score", e).reshape(b, *sizes)
-    y = y.permute(0, 3, 4, 1, 2).flatten(1, 2)
-    y = fn.interpolate(y, scale_factor=2, mode="bilinear", align_corners=True)
-    y = y.reshape(b, sizes[2], sizes[3], 2 * sizes[0], 2 * sizes[1]).permute(0, 3, 4, 1, 2).flatten(1, 2)
-    y = fn.interpolate(y, scale_factor=2, mode="bilinear", align_corners=True)
-    return y.reshape(b, 2 * sizes[0], 2 * sizes[1], 2 * sizes[2], 2 * sizes[3])
 
 
 def attention_flow(p: Weights, h: Tensor, u: Tensor, hm: Tensor | None = None, um: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,8 @@ def _ways(module: str, block: str, fixed: dict[str, Any], *ways: dict[str, Any])
     return [(module, block, {**fixed, **way}) for way in ways or ({},)]
 
 
+GATED = {"D": 4, "shared": 2, "hidden": 3, "order": 2, "reach": 8}
+
 CASES: list[Case] = [
     *_ways("axial", "axial", {"D": 6, "heads": 2}, {"mode": "sum"}, {"mode": "chain", "bias": False}),
     *_ways("axial", "criss_cross", {"C": 6, "reduction": 3}),
@@ -55,6 +57,14 @@ CASES: list[Case] = [
     *_ways("fusion", "task_scaling", {"D": 4, "tasks": 3}, {}, {"squash": True}),
     *_ways("fusion", "task_layer", {"D": 4, "heads": 2}),
     *_ways("gates", "high_order", {"C": 8, "order": 2}, {}, {"joint": True}),
+    *_ways("gated", "mega", GATED, {}, {"causal": True, "kind": "softmax", "chunk": 3}, {"bias": "rotary", "norm": "scale"}),
+    *_ways("gated", "mega_step", {**GATED, "B": 2, "chunk": 3}, {}, {"kind": "softmax"}),
+    *_ways("gated", "mega_layer", {**GATED, "kind": "softmax"}),
+    *_ways("gated", "mega_gates", {"D": 4, "k": 2, "v": 3}),
+    *_ways("gated", "mega_update", {"D": 4, "v": 3}),
+    *_ways("gated", "normed", {"D": 4}, {}, {"kind": "rms"}),
+    *_ways("gated", "distance_bias", {"n": 4, "reach": 5}),
+    *_ways("gated", "rotary_bias", {"n": 4, "k": 2}),
     *_ways("heads", "mha", {"D": 6, "heads": 2}, {}, {"causal": True, "window": 3}, {"width": 5, "scale": 0.3, "bias": False}),
     *_ways("heads", "mqa", {"D": 6, "heads": 2}, {}, {"window": 2}),
     *_ways("heads", "gqa", {"D": 8, "heads": 4, "groups": 2}, {}, {"causal": True}),
@@ -87,6 +97,8 @@ CASES: list[Case] = [
     *_ways("linear", "running_softmax", {}),
     *_ways("mixers", "masked_mix", {"N": 4}, {}, {"causal": False, "kernel": 3}),
     *_ways("mixers", "masked_mixer", {"N": 4, "D": 4}, {"heads": 2}, {"expanded": True}),
+    *_ways("linear", "additive_attention", {"D": 4, "heads": 2}),
+    *_ways("linear", "alternate", {}),
     *_ways("multimodal", "dynamic_gate", {"D": 4}, {}, {"per": "feature", "hard": True, "noise": False}),
     *_ways("multimodal", "hard_gate", {"F": 6, "D": 3, "noise": False}),
     *_ways("multimodal", "gated_decoder", {"D": 4, "heads": 2}),
@@ -107,7 +119,11 @@ CASES: list[Case] = [
     *_ways("patches", "class_token", {"D": 5}),
     *_ways("patches", "pixel_shuffle", {}, {"by": 2}, {"by": 3}),
     *_ways("patches", "pixel_unshuffle", {}, {"by": 2}),
-    *[case for block in ("relu2", "quick_gelu", "prelu", "log_sigmoid", "round_st", "is_pow2") for case in _ways("pointwise", block, {})],
+    *[
+        case
+        for block in ("relu2", "laplace", "quick_gelu", "prelu", "log_sigmoid", "round_st", "is_pow2")
+        for case in _ways("pointwise", block, {})
+    ],
     *_ways("pointwise", "one_hot", {"K": 4}),
     *_ways("pooling", "conditional_pool", {"D": 5, "F": 3}, {}, {"how": "concat", "deep": True}),
     *_ways("pooling", "ggem", {"D": 6, "groups": 2}, {}, {"norm": "after", "skip": 0}, {"norm": "before"}),
@@ -124,6 +140,7 @@ CASES: list[Case] = [
     *_ways("positions", "fourier_2d", {"H": 3, "W": 5}, {}, {"hidden": 4, "base": 100.0}),
     *_ways("recurrence", "ema", {"D": 3}),
     *_ways("recurrence", "damped_ema", {"D": 3, "order": 2}),
+    *_ways("recurrence", "damped_ema_step", {"D": 3, "B": 2, "order": 2}),
     *_ways("recurrence", "linear_recurrence", {}),
     *_ways("recurrence", "retain", {}, {"form": "parallel"}, {"form": "recurrent"}),
     *_ways("recurrence", "delta_rule", {}),

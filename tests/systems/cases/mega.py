@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as fn
 
-from ..plain import dense, norm, rms, turned
+from ..plain import batch_norm, dense, norm, rms, turned
 from ..support import Case, Weights, part
 
 
@@ -31,8 +31,7 @@ def normed(w: Weights, x: Tensor, kind: str = "layer") -> Tensor:
     if kind == "rms":
         return rms(x, w["rms.weight"], 1e-5)
     if kind == "batch":
-        parts = [w[f"batch.{name}"] for name in ("running_mean", "running_var", "weight", "bias")]
-        return fn.batch_norm(x.flatten(0, -2), *parts).reshape(x.shape)
+        return batch_norm(dict(w), "batch", x.flatten(0, -2)).reshape(x.shape)
     return norm(dict(w), "layer", x)
 
 
