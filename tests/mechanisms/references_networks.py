@@ -10,8 +10,6 @@ from torch.nn import functional as fn
 
 from .references_sequences import lstm
 
-RGB = torch.tensor([0.4488, 0.4371, 0.4040], dtype=torch.float64)[:, None, None] * 255
-
 
 def attention_flow(p: Weights, h: Tensor, u: Tensor, hm: Tensor | None = None, um: Tensor | None = None) -> tuple[Tensor, Tensor]:
     w = torch.cat((p["wh.weight" if "wh.weight" in p else "s.weight"][0], p["wu.weight"][0], p["w"]))
