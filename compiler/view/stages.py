@@ -20,7 +20,7 @@ from .metrics import shorten
 from .parting import parted
 from .reading import Reading, read_with_nodes
 from .scene import scene_record
-from .spending import Amount, Counter, evaluated
+from .spending import Amount, Counter, assumed_sizes, evaluated
 from .style import hue_of
 from .words import options_text, type_text, weight_text
 
@@ -68,6 +68,7 @@ class _Recorder:
                 reading = read_with_nodes(stage.graph)
                 self.readings.append(replace(reading, drawing=parted(reading.drawing)))
         self.sources: dict[tuple[str, str], Record] = {}
+        self.costs = [self._cost(reading.graph) for reading in self.readings]
         self.facts: dict[str, int] = {}
         self.pool: list[Record] = []
 
@@ -76,7 +77,7 @@ class _Recorder:
             self._place(stage.graph.span)  # the text of the block comes first
         drawings = [self._drawing(*both) for both in zip(self.readings, identities(self.readings), strict=True)]
         stages = [self._stage(stage) for stage in self.stages]
-        counted = [Counter(stage.graph).assumed for stage in self.stages]
+        counted = [assumed_sizes(reading.graph) for reading in self.readings]
         return {
             "title": title,
             "mode": self.mode,
@@ -101,18 +102,21 @@ class _Recorder:
     # ------------------------------------------------ stages
 
     def _stage(self, stage: Stage) -> Record:
-        cost = graph_cost(stage.graph, self.mode)
-        assumed = Counter(stage.graph).assumed
-        amounts = {"flops": cost.flops, "bytes": cost.bytes, "parameters": cost.parameters}
+        drawing = self.numbers[id(stage.graph)]
         return {
             "name": stage.name,
             "promise": stage.promise,
             "doc": stage.graph.doc,
-            "drawing": self.numbers[id(stage.graph)],
+            "drawing": drawing,
             "changes": [self._change(change) for change in stage.changes],
             "left": [self._change(change) for change in stage.left],
-            "cost": {name: _amount(Amount(str(readable(size)), evaluated(size, assumed))) for name, size in amounts.items()},
+            "cost": self.costs[drawing],
         }
+
+    def _cost(self, graph: Graph) -> Record:
+        cost, assumed = graph_cost(graph, self.mode), assumed_sizes(graph)
+        amounts = {"flops": cost.flops, "bytes": cost.bytes, "parameters": cost.parameters}
+        return {name: _amount(Amount(str(readable(size)), evaluated(size, assumed))) for name, size in amounts.items()}
 
     def _change(self, change: Change) -> Record:
         places = [self._place(span) for span in change.spans]

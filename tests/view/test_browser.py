@@ -228,6 +228,8 @@ def test_the_picture_is_exported_as_svg_and_png(vit: Page, tmp_path: Path) -> No
     assert svg.count("layers.") >= 12
     assert "<script" not in svg
     assert "var(" not in svg
+    vit.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert vit.locator("#paper svg .closed").count() == 12
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
