@@ -6,6 +6,7 @@ contexts are found again by their place in the text: a layer applied twice meets
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ...dsl.source import NOWHERE, Span
@@ -37,6 +38,13 @@ class Owner:
     def owns(self) -> bool:
         """Whether any weight lives here or below."""
         return bool(self.direct) or any(context.owns() for context in self.contexts.values())
+
+    def outward(self) -> Iterator[Owner]:
+        """This owner and those it is inside of, without the root."""
+        owner = self
+        while owner.context is not None:
+            yield owner
+            owner = owner.context.owner
 
     def path(self) -> tuple[str, ...]:
         context = self.context

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ...dsl import tree
 from ...dsl.diagnostics import Diagnostic, Label
+from ...dsl.source import Span
 from ..graph import Weight, topological
 from .session import Session, Slot
 
@@ -29,8 +30,7 @@ def _check_path(session: Session, path: str, slot: Slot, taken: Mapping[str, Slo
     other = taken.get(path)
     if other is None:
         return
-    # The parts of a layer get their weights in one place, where it is applied; where each is written tells them apart.
-    here, there = (slot.span, other.span) if slot.span != other.span else (slot.owner.span, other.owner.span)
+    here, there = _apart(slot, other)
     if any(d.span == here and d.code in ("E0401", "E0402") for d in session.diagnostics):
         return
     if here == there and other.owner is not slot.owner:
@@ -54,6 +54,12 @@ def _check_path(session: Session, path: str, slot: Slot, taken: Mapping[str, Slo
                 help="give one of them a name of its own: ... as other",
             )
         )
+
+
+def _apart(slot: Slot, other: Slot) -> tuple[Span, Span]:
+    """Where the text first tells two weights apart: where each is made, else the calls that led there, from the inside out."""
+    ways = [[each.span, *(owner.span for owner in each.owner.outward())] for each in (slot, other)]
+    return next((pair for pair in zip(*ways, strict=False) if pair[0] != pair[1]), (slot.owner.span, other.owner.span))
 
 
 def _check_prefixes(session: Session, taken: Mapping[str, Slot]) -> None:

@@ -80,6 +80,20 @@ def test_two_owners_with_one_path_are_a_mistake_whose_help_offers_as() -> None:
     assert "as " in attn.check(attn.text(text))[0].help
 
 
+@pytest.mark.parametrize(
+    ("head", "body", "shown"),
+    [
+        ("x: [*, D]", "return inner(x) * inner(2 * x)", ("inner(x)", "inner(2 * x)")),
+        ("x: [*, D], near: [*, D] -> [*, D] = inner, far: [*, D] -> [*, D] = inner", "return near(x) * far(x)", ("inner", "inner")),
+    ],
+)
+def test_two_calls_with_one_path_are_both_shown(head: str, body: str, shown: tuple[str, str]) -> None:
+    inner = "block inner(x: [*, D]) -> [*, D] {\n    return linear(x, D -> D) as w\n}\n\n"
+    (found,) = attn.check(attn.text(inner + program(head, body, "[*, D]")))
+    assert found.code == "E0401"
+    assert (found.labels[0].span.text, found.span.text) == shown
+
+
 def test_names_do_not_shift_when_something_is_added() -> None:
     before = names("q = linear(x, D -> D, bias=false); return q")
     after = names("p = linear(x, D -> D, bias=false); q = linear(p, D -> D, bias=false); return q")
