@@ -51,8 +51,9 @@ systems: $(VENV)/.test ## run the checks of every published system, and write it
 pictures: $(VENV)/.base ## draw the pictures of the pages
 	$(BIN)/python scripts/pictures.py
 
-screenshots: $(VENV)/.test ## photograph the viewer for its page; needs Chromium
+screenshots: $(VENV)/.test ## photograph the viewer and reports for their pages; needs Chromium
 	$(BIN)/python scripts/screenshots.py
+	$(BIN)/python scripts/report_screenshots.py
 
 bench: $(VENV)/.test ## run every benchmark; ratios are printed
 	@set -e; for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done

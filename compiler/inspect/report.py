@@ -39,7 +39,8 @@ class Inspection:
     def __repr__(self) -> str:
         heads = sum(site.head_count for site in self.report.sites)
         gates = len(self.report.samples[0].gates)
-        parts = [f"{len(self.report.sites)} attentions with {heads} heads"] if heads else []
+        sites = len(self.report.sites)
+        parts = [f"{sites} attention{'s' * (sites != 1)} with {heads} head{'s' * (heads != 1)}"] if heads else []
         parts += [f"{gates} gate{'s' * (gates != 1)}"] if gates else []
         count = len(self.report.samples)
         return f"<{' and '.join(parts)} of {self.report.block}, on {count} sample{'s' * (count != 1)}>"

@@ -60,7 +60,7 @@ def inspect(
     if importance is not None and not isinstance(source, AttnModule) and checkpoint is not None:
         options = {"weights": checkpoint, "names": names, "ignore": ignore, "bind": {**(bind or {}), **sizes}}
         numbers = _importances(load(source, block), module, found, importance, options, notes)
-    said = f"{importance} importances, of length 1 in each attention"
+    said = f"By {importance}, a vector of length 1 for each attention."
     return Inspection(inspect_module(module, found, numbers, said, sinks, notes))
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import pytest
 import torch
 import torchvision_shim
 from click.testing import CliRunner
@@ -24,14 +28,22 @@ def test_the_map_of_names_is_that_of_the_demo(demo: ModuleType) -> None:
     assert [name for name, target in names.items() if target is None] == list(demo.IGNORE)
 
 
-def test_maps_of_a_sentence_are_those_of_transformers(folder: Path, tmp_path: Path) -> None:
-    output = tmp_path / "report.json"
-    names = ROOT / "examples" / "minilm.names.json"
-    program = ROOT / "examples" / "minilm.attn"
-    options = ["--weights", str(folder), "--names", str(names), "--text", SENTENCE, "-o", str(output)]
-    done = CliRunner().invoke(cli, ["inspect", str(program), *options])
+def readme_command() -> list[str]:
+    """The words of the command that the README gives for MiniLM."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^\.venv/bin/attn (inspect examples/minilm\.attn .*)$", text, re.MULTILINE)
+    return shlex.split(line)
+
+
+def test_the_command_of_the_readme_gives_the_maps_of_transformers(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    words = readme_command()
+    words[words.index("--weights") + 1] = str(folder)  # where this checkout has what the pattern finds
+    words[words.index("--text") + 1] = SENTENCE
+    words[words.index("-o") + 1] = str(tmp_path / "report.html")
+    done = CliRunner().invoke(cli, [*words, "-o", str(tmp_path / "report.json")])
     assert done.exit_code == 0, done.output
-    report = json.loads(output.read_text(encoding="utf-8"))
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     (sample,) = report["samples"]
     assert sample["tokens"] == ["[CLS]", "it", "was", "too", "tired", ".", "[SEP]"]
     assert [len(site["importance"]) for site in report["sites"]] == [12] * 6
@@ -46,7 +58,8 @@ def attentions(folder: Path) -> list[torch.Tensor]:
         from tokenizers import Tokenizer
         from transformers import BertConfig, BertModel
 
-        config = BertConfig(**json.loads((folder / "config.json").read_text(encoding="utf-8")), attn_implementation="eager")
+        options: dict[str, Any] = {**json.loads((folder / "config.json").read_text(encoding="utf-8")), "attn_implementation": "eager"}
+        config = BertConfig(**options)
         model = BertModel(config).eval()
         checkpoint = load_file(folder / "model.safetensors")
         model.load_state_dict({name: tensor for name, tensor in checkpoint.items() if name != "embeddings.position_ids"})

@@ -29,7 +29,7 @@ function colour(part) {
 const rgb = (part) => `rgb(${colour(part).join(",")})`;
 
 /** The ink that is readable on a colour. */
-const inkOn = (part) => (part > 0.55 ? (isDark() ? "#0d1117" : "#ffffff") : isDark() ? "#e6edf3" : "#1f2328");
+const inkOn = (part) => (isDark() ? (part > 0.68 ? "#0d1117" : "#f0f6fc") : part > 0.55 ? "#ffffff" : "#1f2328");
 
 /** A packed matrix, or nested lists, as {rows, columns, most, at(row, column)}. */
 function matrix(packed) {

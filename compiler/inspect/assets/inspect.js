@@ -9,7 +9,8 @@ const sampleOf = () => report.samples[chosen.sample];
 const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
 function section(title, words, ...children) {
-  return element("section", {}, element("h2", {}, title), element("p", {}, words), ...children);
+  const id = title.toLowerCase().replaceAll(" ", "-");
+  return element("section", { id }, element("h2", {}, title), element("p", {}, words), ...children);
 }
 
 function figure(name, picture, caption = "") {
@@ -170,13 +171,15 @@ function tokenFlow(sample) {
     children.push(figure(`Rollout to ${found.labels[row]}`, overImage(sample.image, onGrid((j) => roll.at(row, j), grid, sample.extra), (i, j) => { chosen.row = sample.extra + i * grid[1] + j; render(); }, 300)));
   } else {
     const options = { rows: found.labels, columns: found.labels, width: Math.min(400, 30 * roll.columns), chosen: undefined };
-    children.push(figure("Rollout", heat(roll, options), "The product of the layers' maps: the part of each input token (columns) in each token at the end (rows)."));
+    const words = "The product of the layers' maps: the part of each input token (columns) in each token at the end (rows). ";
+    children.push(figure("Rollout", heat(roll, options), element("span", {}, words, legend(roll.most))));
   }
   if (found.flow.length) {
     const flow = matrix(found.flow);
     const rows = found.flow_rows.map((place) => found.labels[place]);
     const picture = grid ? overImage(sample.image, onGrid((j) => flow.at(0, j), grid, sample.extra), null, 300) : heat(flow, { rows, columns: found.labels, width: Math.min(400, 30 * flow.columns) });
-    children.push(figure("Flow", picture, "Maximum flow: as much as can pass from an input token through all layers, each weight the width of a pipe."));
+    const words = "Maximum flow: as much as can pass from an input token through all layers, each weight the width of a pipe. ";
+    children.push(figure("Flow", picture, element("span", {}, words, legend(flow.most))));
   }
   const words = `From the input to the end of ${plural(found.sites.length, "attention")}: heads averaged, and half of each layer the token itself, which is its residual path (Abnar and Zuidema, 2020).`;
   return section("Rollout and flow", words, element("div", { class: "row" }, ...children));
