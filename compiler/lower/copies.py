@@ -1,5 +1,6 @@
 """The copies that a compiled module makes only to put numbers in another order. Its graph is run once, and every move is looked at:
-whether it gave the memory it was given, or other memory. What kernels choose for their results depends on the device, so it is asked."""
+whether it gave the memory it was given, or other memory. What kernels choose for their results depends on the device, so it is asked,
+and so is what they copy inside. `compiler/orders` plans the same without a run."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, fx
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ...dsl.source import NOWHERE, Span
 from ..graph import Graph, Node
@@ -57,8 +59,22 @@ def _input(node: Node, sizes: Mapping[str, int], lead: tuple[int, ...], like: Te
     return torch.zeros(shape, dtype=tensor_dtype(node.dtype, like.dtype), device=like.device)
 
 
+class _Seen(TorchDispatchMode):
+    """Sees what PyTorch copies inside one call, because the numbers lie in another order than its kernel wants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: list[Tensor] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func is torch.ops.aten.clone.default and not args[0].is_contiguous() and result.is_contiguous():
+            self.made.append(result)
+        return result
+
+
 class _Walk(fx.Interpreter):
-    """Runs a graph, and looks whose memory every move gives."""
+    """Runs a graph, and looks whose memory every move gives, and what other calls copy inside."""
 
     def __init__(self, module: AttnModule) -> None:
         super().__init__(module)
@@ -66,12 +82,15 @@ class _Walk(fx.Interpreter):
         self.sizes = _sizes(module.optimised.graph)
 
     def run_node(self, n: fx.Node) -> Any:
-        result = super().run_node(n)
+        with _Seen() as seen:
+            result = super().run_node(n)
         if n.op == "call_method" and n.target in MOVES:
             source = cast(fx.Node, n.args[0])
             before = self.env.get(source)
             if isinstance(before, Tensor) and isinstance(result, Tensor) and not _shares(before, result) and result.numel():
                 self.found.append(self._copy(n, _axes(source), result))
+        elif n.op != "call_method" or n.target != "clone":
+            self.found += [_inside(n, one) for one in seen.made if one.numel()]
         return result
 
     def _copy(self, n: fx.Node, axes: tuple[str, ...], made: Tensor) -> Copy:
@@ -80,6 +99,12 @@ class _Walk(fx.Interpreter):
         for size in sizes:
             elements = elements * size if elements is not None and size is not None else None
         return Copy(n.name, axes, made.numel() * made.element_size(), elements if axes else None, _reason(n), _place(n))
+
+
+def _inside(n: fx.Node, made: Tensor) -> Copy:
+    """A copy that a kernel makes for itself."""
+    reason = f"{_target(n)} copies it, because it does not lie as its kernel reads it"
+    return Copy(n.name, (), made.numel() * made.element_size(), None, reason, _place(n))
 
 
 def _sizes(graph: Graph) -> dict[str, Size]:

@@ -15,6 +15,7 @@ from ..sizes import Size
 from ..types import Axis
 from . import arithmetic
 from .emitter import Value
+from .moves import Moves
 from .targets import function, makes_a_number
 
 Numeric = (int, float, bool)
@@ -24,10 +25,11 @@ class Missing(KeyError):
     """A size that the inputs do not tell."""
 
 
-class Writer(ABC):
+class Writer(Moves, ABC):
     """Writes one graph. `lower_node` lowers a node whose inputs are lowered; `seed` gives the value of one that comes from outside."""
 
     def __init__(self, graph: fx.Graph, dtype: torch.dtype | None = None) -> None:
+        super().__init__()
         self.graph = graph
         self.dtype = dtype
         self.symbols: dict[str, Callable[[], Any]] = {}
@@ -36,7 +38,6 @@ class Writer(ABC):
         self.pieces: Mapping[Node, tuple[tuple[int, ...], int]] = {}
         self._values: dict[Node, Value | tuple[Value, ...]] = {}
         self._memo: dict[Any, Any] = {}
-        self._origin: dict[fx.Node, tuple[Any, tuple[tuple[str, ...], ...]]] = {}
         self._numbers: set[fx.Node] = set()
         self._made: set[fx.Node] = set()
 
@@ -68,6 +69,9 @@ class Writer(ABC):
             self._check(node, result)
             if node.name and isinstance(result.fx, fx.Node) and (result.fx in self._made or node.op == "item"):
                 rename(result.fx, node.name)
+
+    def called(self, x: Any, axes: tuple[str, ...]) -> None:
+        x.meta.setdefault("axes", axes)
 
     def _check(self, node: Node, value: Value) -> None:
         if set(value.axes) != set(node.tensor.names) or len(value.axes) != len(node.axes):
@@ -194,78 +198,6 @@ class Writer(ABC):
     def training(self) -> Any:
         return self.get_attr("training")
 
-    # ------------------------------------------------ dimensions
-
-    def order(self, value: Value, axes: Sequence[str]) -> Any:
-        if len(axes) != len(value.axes) or set(axes) != set(value.axes):
-            raise ValueError(f"axes {value.axes} cannot be put in the order {tuple(axes)}")
-        moves = [value.axes.index(axis) for axis in axes]
-        moved = [i for i, source in enumerate(moves) if i != source]
-        if not moved:
-            return value.fx
-        name, args = ("transpose", tuple(moved)) if len(moved) == 2 else ("permute", tuple(moves))
-        return self._move(name, value.fx, args, tuple(axes))
-
-    def _move(self, name: str, x: Any, args: tuple[Any, ...], axes: tuple[str, ...] = ()) -> Any:
-        """A method that changes dimensions alone; the same one on the same value is written once."""
-        node = self.once((name, x, args), lambda: self.method(name, x, *args))
-        if axes:
-            node.meta.setdefault("axes", axes)
-        return node
-
-    def align(self, values: Sequence[Value], axes: Sequence[str]) -> list[Any]:
-        return [value.fx if self.is_number(value.fx) else self._aligned(value, axes) for value in values]
-
-    def _aligned(self, value: Value, axes: Sequence[str]) -> Any:
-        present = [axis for axis in axes if axis in value.axes]
-        x = self.order(value, present)
-        kept = list(axes[axes.index(present[0]) :]) if present else list[str]()
-        for i, axis in enumerate(kept):
-            if axis not in present:
-                x = self._move("unsqueeze", x, (i,))
-        return x
-
-    def full(self, value: Value, axes: Sequence[Axis]) -> Any:
-        names = [axis.name for axis in axes]
-        x = self.number_tensor(value.fx) if self.is_number(value.fx) else self._aligned(value, names)
-        if len(value.axes) == len(names):
-            return x
-        return self._move("expand", x, tuple(self.sizes(axes)), tuple(names))
-
-    def flat(self, value: Value, groups: Sequence[Sequence[Axis]]) -> Any:
-        names = tuple(tuple(axis.name for axis in group) for group in groups)
-        x, shape = self._origin.get(value.fx, (None, ())) if isinstance(value.fx, fx.Node) else (None, ())
-        if x is not None and shape == names and value.axes == sum(names, ()):
-            return x
-        start = Value(self.number_tensor(value.fx), ()) if self.is_number(value.fx) else value
-        x = self.order(start, sum(names, ()))
-        several = [i for i, group in enumerate(names) if len(group) > 1]
-        empty = [i for i, group in enumerate(names) if not group]
-        if not several:
-            for i in empty:
-                x = self._move("unsqueeze", x, (i,))
-            return x
-        if len(several) == 1 and not empty:
-            return self._move("flatten", x, (several[0], several[0] + len(names[several[0]]) - 1))
-        return self._move("reshape", x, tuple(self.size(_product(group)) for group in groups))
-
-    def unflat(self, fx: Any, groups: Sequence[Sequence[Axis]]) -> Value:
-        names = tuple(tuple(axis.name for axis in group) for group in groups)
-        axes: tuple[str, ...] = sum(names, ())
-        several = [i for i, group in enumerate(names) if len(group) > 1]
-        empty = [i for i, group in enumerate(names) if not group]
-        x = fx
-        if not several:
-            for i in reversed(empty):
-                x = self._move("squeeze", x, (i,))
-        elif len(several) == 1 and not empty:
-            x = self._move("unflatten", x, (several[0], tuple(self.sizes(groups[several[0]]))))
-        else:
-            x = self._move("reshape", x, tuple(size for group in groups for size in self.sizes(group)))
-        if x is not fx:
-            self._origin[x] = (fx, names)
-        return Value(x, axes)
-
     def finish(self) -> None:
         """Remove what nothing uses."""
         for node in reversed(self.graph.nodes):
@@ -290,13 +222,6 @@ class Writer(ABC):
         from .loops import write_choice
 
         return write_choice(self, node)
-
-
-def _product(axes: Sequence[Axis]) -> Size:
-    total = Size.of(1)
-    for axis in axes:
-        total = total * axis.size
-    return total
 
 
 def rename(node: fx.Node, name: str) -> None:

@@ -3,7 +3,8 @@
 PyTorch's fused attention works on [batch, heads, rows, features], with a number as the scale and a mask or bias that broadcasts. Every
 axis of a row of scores that keys or values have too is a leading one; what lacks it there is expanded without a copy. A sink is one more
 key, without a value. Axes that only queries, bias and mask have (grouped and single key heads) become more rows where no mask tells them
-apart, else keys are expanded along them. Axes that the mask lacks stay apart from those it has, so that it is not repeated.
+apart, else keys are expanded along them. Axes that the mask lacks stay apart from those it has, so that it is not repeated. The option
+`leading` (axes of batch, heads and rows) is another choice of the same, made where it copies less.
 """
 
 from __future__ import annotations
@@ -126,6 +127,9 @@ def _layout(parts: Roles) -> Layout:
     keys, values = parts.side(parts.k), parts.v.tensor.names
     masked = parts.option("bias", "where")
     features = tuple(name for name in values if name not in parts.keys and name not in parts.rows)
+    chosen: tuple[Names, Names, Names] | None = parts.node.options.get("leading")
+    if chosen is not None:
+        return Layout(*chosen, features, _scaled(parts) or "", _padded(parts, features))
     lead = tuple(name for name in parts.rows if name in keys or name in values)
     loose = tuple(name for name in parts.rows if name not in lead)
     rows = tuple(name for name in loose if name in masked) or loose

@@ -30,7 +30,16 @@ def fused(e: Emitter, parts: Parts, layout: Layout) -> Value:
     y = _call(e, parts, layout, (q, k, v), options)
     if layout.padded == "values":
         y = e.method("narrow", y, -1, 0, e.size(features))
-    return e.unflat(y, parts.groups([layout.batch, layout.heads, layout.rows, layout.features]))
+    return _as_queries(e, parts, e.unflat(y, parts.groups([layout.batch, layout.heads, layout.rows, layout.features])), layout)
+
+
+def _as_queries(e: Emitter, parts: Parts, result: Value, layout: Layout) -> Value:
+    """The result in the order of the queries' dimensions: PyTorch writes it in memory as they lie."""
+    rest = [name for name in result.axes if name not in layout.features]
+    order = [name for name in parts.q[0].axes if name in rest]
+    if len(order) < len(rest):
+        return result
+    return Value(e.order(result, (*order, *layout.features)), (*order, *layout.features))
 
 
 def _call(e: Emitter, parts: Parts, layout: Layout, main: tuple[Any, Any, Any], options: dict[str, Any]) -> Any:

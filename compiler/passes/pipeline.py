@@ -65,9 +65,9 @@ def _all() -> tuple[Pass, ...]:
         DeadSlices(),
         RecogniseAttention(),
         Plan(),
-        AssignLayout(),
         Siblings(),
         Share(),
+        AssignLayout(),
     )
 
 

@@ -1,0 +1,356 @@
+"""Lowering looked through instead of written: every operator says its calls as always, and only the order in memory is followed.
+
+So what is planned here and what the module does come from the same functions, and cannot drift apart in which calls there are; what a
+kernel makes of its operands stands in `kernels.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..graph import Body, Node
+from ..lower.emitter import Value
+from ..lower.moves import Moves
+from ..sizes import Size
+from ..types import Axis, DType, TensorType
+from .kernels import result_of
+from .memory import UNTOLD, Memory, fresh
+
+if TYPE_CHECKING:
+    from .plan import Orders
+
+Numeric = (int, float, bool, Size)
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number that the run will know."""
+
+
+@dataclass(eq=False)
+class Draft:
+    """A copy: what is copied and how it lay, and the kernel that reads it, once one does."""
+
+    key: tuple[Any, ...]
+    axes: tuple[str, ...]
+    lies: tuple[str, ...]
+    elements: Size
+    dtype: DType
+    kernel: str = ""
+
+
+@dataclass(eq=False)
+class Tensor:
+    """What stands for a tensor: how it lies (None: by itself, without gaps, in the order of its dimensions, however many), the axes of
+    its dimensions, the value it is a view of, and the copy it is, if it is one. A call with several results has `parts`."""
+
+    memory: Memory | None
+    axes: tuple[str, ...] = ()
+    root: Tensor | None = None
+    draft: Draft | None = None
+    parts: tuple[Tensor, ...] = ()
+
+    @property
+    def base(self) -> Tensor:
+        return self.root or self
+
+
+class Tracer(Moves):
+    """An `Emitter` for one node: `values` has what its inputs are worth. `drafts` are the copies that its lowering makes, `bodies` what is
+    inside it."""
+
+    def __init__(self, node: Node, values: Mapping[Node, Any], weights: Sequence[Any], pieces: Mapping[Node, Any]) -> None:
+        super().__init__()
+        self.node = node
+        self.values = values
+        self.weights = weights
+        self.pieces = pieces
+        self.drafts: list[Draft] = []
+        self.bodies: list[Orders] = []
+        self._memo: dict[Any, Any] = {}
+        self._sizes: dict[str, Size] = {}
+
+    # ------------------------------------------------ inputs and numbers
+
+    def value(self, node: Node) -> Value:
+        value: Value = self.values[node]
+        return value
+
+    def parts(self, node: Node) -> tuple[Value, ...]:
+        value = self.values[node]
+        return value if isinstance(value, tuple) else (value,)
+
+    def tensor(self, node: Node) -> Value:
+        value = self.value(node)
+        return Value(self.number_tensor(value.fx), ()) if self.is_number(value.fx) else value
+
+    def wide(self, node: Node) -> Value:
+        return self.tensor(node)
+
+    def weight(self, slot: int) -> Value:
+        axes = self.weights[slot].axes
+        names = tuple(axis.name for axis in axes)
+        return Value(Tensor(fresh([axis.size for axis in axes]), names), names)
+
+    def piece(self, node: Node) -> tuple[tuple[int, ...], int] | None:
+        found: tuple[tuple[int, ...], int] | None = self.pieces.get(node)
+        return found
+
+    def once(self, key: Any, make: Callable[[], Any]) -> Any:
+        if key not in self._memo:
+            self._memo[key] = make()
+        return self._memo[key]
+
+    def size(self, size: Size) -> Any:
+        known = size.integer()
+        return size if known is None else known
+
+    def sizes(self, axes: Sequence[Axis]) -> list[Any]:
+        return [self.size(axis.size) for axis in axes]
+
+    def is_number(self, x: Any) -> bool:
+        return isinstance(x, (*Numeric, Number))
+
+    def number_tensor(self, number: Any) -> Any:
+        return Tensor(fresh(()))
+
+    def float_dtype(self) -> Any:
+        return None
+
+    def wide_dtype(self) -> Any:
+        return None
+
+    def device(self) -> Any:
+        return None
+
+    def training(self) -> Any:
+        return Number()
+
+    # ------------------------------------------------ dimensions
+
+    def called(self, x: Any, axes: tuple[str, ...]) -> None:
+        if isinstance(x, Tensor):
+            x.axes = x.axes or axes
+
+    def settled(self, x: Any, sizes: Sequence[Size]) -> None:
+        """Say what dimensions a tensor has that a kernel made."""
+        if isinstance(x, Tensor) and not x.parts and (x.memory is None or UNTOLD in x.memory.sizes):
+            x.memory = fresh(sizes, None if x.memory is None else x.memory.order)
+
+    def order(self, value: Value, axes: Sequence[str]) -> Any:
+        if not self.is_number(value.fx):
+            self.settled(value.fx, [self._size_of(name) for name in value.axes])
+            self.called(value.fx, value.axes)
+        return super().order(value, axes)
+
+    def flat(self, value: Value, groups: Sequence[Sequence[Axis]]) -> Any:
+        self._sizes.update({axis.name: axis.size for group in groups for axis in group})
+        x = super().flat(value, groups)
+        self.called(x, tuple(" ".join(axis.name for axis in group) for group in groups))
+        return x
+
+    def unflat(self, fx: Any, groups: Sequence[Sequence[Axis]]) -> Value:
+        self.settled(fx, [_product(group) for group in groups])
+        return super().unflat(fx, groups)
+
+    def _size_of(self, name: str) -> Size:
+        if name not in self._sizes:
+            for node in (*self.node.inputs, self.node):
+                types = getattr(node.type, "items", (node.type,))
+                self._sizes.update({axis.name: axis.size for one in types for axis in one.axes})
+        return self._sizes.get(name, Size.symbol(name))
+
+    # ------------------------------------------------ calls
+
+    def method(self, name: str, x: Any, *args: Any, **kwargs: Any) -> Any:
+        if name in ("size", "bit_length", "dim", "numel") or not isinstance(x, Tensor):
+            return Number()
+        if name in SAME or x.memory is None:
+            return Tensor(x.memory, x.axes, x.base, x.draft)
+        move = MOVES.get(name)
+        found = move(x.memory, *args) if move is not None else fresh(x.memory.sizes)
+        return self.copy(x, args) if found is None else Tensor(found, (), x.base, x.draft)
+
+    def copy(self, x: Tensor, key: Any) -> Tensor:
+        """A tensor of the same numbers in the order of its dimensions."""
+        assert x.memory is not None
+        lies = tuple(x.axes[i] for i in x.memory.order) if x.axes else ()
+        key = (x.base, x.memory, key)
+        draft = next((one for one in self.drafts if one.key == key), None)
+        if draft is None:
+            draft = Draft(key, x.axes, lies, x.memory.elements(), self._dtype(x))
+            self.drafts.append(draft)
+        return Tensor(None, draft=draft)
+
+    def copied_inside(self, x: Tensor, kernel: str, memory: Memory) -> None:
+        """A copy that a kernel makes of an operand for itself, when it has this memory."""
+        lies = tuple(x.axes[i] for i in memory.order) if x.axes else ()
+        self.drafts.append(Draft((self.node, len(self.drafts)), x.axes, lies, memory.elements(), self._dtype(x), kernel))
+
+    def _dtype(self, x: Tensor) -> DType:
+        """The kind of number that a view of an input has; else that of the result."""
+        sources = ((node, self.values[node]) for node in self.node.inputs)
+        kinds = (node.dtype for node, value in sources if isinstance(value, Value) and value.fx is x.base)
+        return next(kinds, self.node.dtype if isinstance(self.node.type, TensorType) else "float")
+
+    def call(self, target: str, *args: Any, **kwargs: Any) -> Any:
+        given = [*_tensors((*args, *kwargs.values()))]
+        for one in given:
+            if one.draft is not None and not one.draft.kernel:
+                one.draft.kernel = target.split(".")[-1]
+        if not given and all(self.is_number(x) for x in args) and target.split(".")[0] in ("operator", "math"):
+            return _number(target, args)
+        if target == "operator.getitem" and given and given[0].parts:
+            return given[0].parts[args[1]]
+        return result_of(self, target, args, kwargs)
+
+    # ------------------------------------------------ bodies
+
+    def loop(self, node: Node) -> tuple[Value, ...]:
+        """Yields are stacked along the axis, and carries put in order by the loop."""
+        carries, cut = node["carries"], node["sliced"]
+        body: Body = node["body"]
+        outer = [self.tensor(source) for source in node.inputs[carries:]]
+        starts = [whole(param.axes) for param in body.params[1 : carries + 1]]
+        sliced = [self._step(value, node["axis"]) for value in outer[:cut]]
+        inner = self._inside(body, [Value(Number(), ()), *starts, *sliced, *outer[cut:]])
+        made = [inner.value(one) for one in body.yields]
+        step = Axis(node["axis"], node["length"])
+        sizes = [{axis.name: axis for axis in one.axes} for one in body.yields]
+        stacked = [whole((step, *(size[name] for name in one.axes))) for one, size in zip(made, sizes, strict=True)]
+        return (*stacked, *starts)
+
+    def _step(self, value: Value, axis: str) -> Value:
+        """One position of a sliced tensor."""
+        rest = tuple(name for name in value.axes if name != axis)
+        x = self.order(value, (axis, *rest))
+        return Value(Tensor(x.memory.without(0), rest), rest)
+
+    def choice(self, node: Node) -> Value:
+        """What both ways give; where they lie otherwise, it is taken as running on nowhere."""
+        values = [self.tensor(source) for source in node.inputs]
+        ends = [self._way(node, node[name], values) for name in ("first", "second")]
+        same = ends[0] == ends[1]
+        return Value(Tensor(ends[0] if same else fresh(ends[0].sizes).apart()), node.tensor.names)
+
+    def _way(self, node: Node, body: Body, values: Sequence[Value]) -> Memory:
+        inner = self._inside(body, values)
+        (result,) = body.yields
+        x = Tracer(result, inner.values, self.weights, {}).full(inner.value(result), node.axes)
+        memory: Memory | None = x.memory
+        return memory or fresh([axis.size for axis in node.axes])
+
+    def _inside(self, body: Body, values: Sequence[Value]) -> Orders:
+        from .plan import inside
+
+        self.bodies.append(inside(body, self.weights, values))
+        return self.bodies[-1]
+
+
+def whole(axes: Sequence[Axis]) -> Value:
+    """A value that lies in the order of its axes."""
+    names = tuple(axis.name for axis in axes)
+    return Value(Tensor(fresh([axis.size for axis in axes]), names), names)
+
+
+def _tensors(values: Sequence[Any]) -> Iterator[Tensor]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from _tensors(value)  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _number(target: str, args: Sequence[Any]) -> Any:
+    """Arithmetic on sizes, as far as sizes can say it."""
+    sizes = all(isinstance(arg, int | Size) for arg in args)
+    if sizes and target == "operator.add":
+        return args[0] + args[1]
+    if sizes and target == "operator.sub":
+        return args[0] - args[1]
+    if sizes and target == "operator.mul":
+        return args[0] * args[1]
+    return -args[0] if sizes and target == "operator.neg" else Number()
+
+
+def _product(axes: Sequence[Axis]) -> Size:
+    total = Size.of(1)
+    for axis in axes:
+        total = total * axis.size
+    return total
+
+
+# ---------------------------------------------------------------- methods that move
+
+
+def _as_size(value: Any) -> Size | None:
+    if isinstance(value, Size):
+        return value
+    return Size.of(value) if isinstance(value, int) and value >= 0 else None
+
+
+def _permute(x: Memory, *dims: int) -> Memory:
+    return x.permuted(dims)
+
+
+def _transpose(x: Memory, a: int, b: int) -> Memory:
+    dims = list(range(len(x.sizes)))
+    dims[a], dims[b] = dims[b], dims[a]
+    return x.permuted(dims)
+
+
+def _flatten(x: Memory, first: int = 0, last: int = -1) -> Memory | None:
+    last = last % max(len(x.sizes), 1)
+    total = fresh(x.sizes[first : last + 1]).elements()
+    return x.reshaped((*x.sizes[:first], total, *x.sizes[last + 1 :]))
+
+
+def _reshape(x: Memory, *sizes: Any) -> Memory | None:
+    sizes = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], list | tuple) else sizes
+    known = [_as_size(size) for size in sizes]
+    if any(size is None for size in known):  # of a number of positions that is worked out: only what lies in order is reshaped so
+        return fresh([size or UNTOLD for size in known])
+    return x.reshaped([size for size in known if size is not None])
+
+
+def _unflatten(x: Memory, at: int, sizes: Sequence[Any]) -> Memory | None:
+    at = at % len(x.sizes)
+    return _reshape(x, *x.sizes[:at], *sizes, *x.sizes[at + 1 :])
+
+
+def _expand(x: Memory, *sizes: Any) -> Memory:
+    return x.expanded([_as_size(size) for size in sizes])
+
+
+def _narrow(x: Memory, at: int, _start: Any, length: Any) -> Memory:
+    return x.cut(at % len(x.sizes), _as_size(length) or UNTOLD)
+
+
+def _unfold(x: Memory, at: int, size: Any, _step: Any) -> Memory:
+    """Windows overlap: what comes of it runs on into nothing."""
+    at = at % len(x.sizes)
+    order = [*x.order[: x.order.index(at) + 1], len(x.sizes), *x.order[x.order.index(at) + 1 :]] if at in x.order else [*x.order]
+    return fresh((*x.sizes, _as_size(size) or UNTOLD), order).apart()
+
+
+def _contiguous(x: Memory) -> Memory | None:
+    return x if x.dense and x.order == tuple(sorted(x.order)) else None
+
+
+MOVES: dict[str, Callable[..., Memory | None]] = {
+    "permute": _permute,
+    "transpose": _transpose,
+    "unsqueeze": lambda x, at: x.unsqueezed(at % (len(x.sizes) + 1)),
+    "squeeze": lambda x, at: x.squeezed(at % len(x.sizes)),
+    "expand": _expand,
+    "flatten": _flatten,
+    "reshape": _reshape,
+    "unflatten": _unflatten,
+    "narrow": _narrow,
+    "unfold": _unfold,
+    "contiguous": _contiguous,
+}
+SAME = frozenset({"to", "type_as", "long", "float", "bool", "byte", "detach", "clone"})
+"""Methods that keep the order, and mostly the memory."""
