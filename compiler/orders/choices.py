@@ -131,15 +131,24 @@ def attention_ways(making: Making, node: Node, now: Mapping[Node, Node], values:
         return
     sources = [source_of(one, limit) for one in node.inputs[:3]]
     for layout in _layouts(attend, way.layout, values):
-        changed = {} if layout == way.layout else {node: making.on(attend, attend.inputs, leading=(layout.batch, layout.heads, layout.rows))}
+        changed = attend if layout == way.layout else making.on(attend, attend.inputs, leading=(layout.batch, layout.heads, layout.rows))
         fixes: Changes = {}
         for found, rows in zip(sources, (layout.rows, attend["keys"], attend["keys"]), strict=True):
             if found is not None and found[0] not in fixes:
                 groups = [tuple(found[1][name] for name in group if name in found[1]) for group in (layout.batch, layout.heads, rows)]
                 fix = written_for(making, now.get(found[0], found[0]), groups, values)
                 fixes.update({found[0]: fix} if fix is not None else {})
-        for taken in product((False, True), repeat=len(fixes)):
-            yield {**changed, **{old: new for (old, new), is_taken in zip(fixes.items(), taken, strict=True) if is_taken}}
+        whole = [changed, _queries_laid(making, changed, layout, values)]
+        for one, taken in product(whole, product((False, True), repeat=len(fixes))):
+            changes = {old: new for (old, new), is_taken in zip(fixes.items(), taken, strict=True) if is_taken}
+            yield changes if one is attend else {**changes, node: one}
+
+
+def _queries_laid(making: Making, attend: Node, layout: Layout, values: Mapping[Node, Any]) -> Node:
+    """An attention whose queries are put in an order that it takes as it is: the result has the same."""
+    x, *rest = attend.inputs
+    order = arranged(lies(values[x]), (layout.batch, layout.heads, layout.rows))
+    return making.on(attend, [making.lay(x, order, attend), *rest])
 
 
 def _layouts(node: Node, now: Layout, values: Mapping[Node, Any]) -> Iterator[Layout]:
@@ -148,7 +157,8 @@ def _layouts(node: Node, now: Layout, values: Mapping[Node, Any]) -> Iterator[La
     lead, parts = (*now.batch, *now.heads), roles(node)
     queries = lies(values[parts.q[0]])
     rows = tuple(name for name in queries if name in now.rows)
-    if parts.extras.keys() & {"bias", "where", "sink_logit"} or len(lead) > MOST_LEADING:
+    masked = [name for name in lead if name in parts.option("bias", "where")]
+    if 0 < len(masked) < len(lead) or len(lead) > MOST_LEADING:
         return
     order = sorted(lead, key=lambda name: queries.index(name) if name in queries else -1)
     for inside in product((False, True), repeat=len(order)):

@@ -163,7 +163,7 @@ def _select(tracer: Tracer, args: Args, kwargs: Options) -> Tensor:
     from .tracing import Tensor
 
     x = args[0]
-    return Tensor(x.memory.without(args[1]) if x.memory is not None else None, (), x.base)
+    return Tensor(x.memory.without(args[1]) if x.memory is not None else None)
 
 
 def _unbind(tracer: Tracer, args: Args, kwargs: Options) -> Tensor:
@@ -172,14 +172,14 @@ def _unbind(tracer: Tracer, args: Args, kwargs: Options) -> Tensor:
 
     x, at = args
     count = x.memory.sizes[at].integer() or 0
-    return Tensor(None, parts=tuple(Tensor(x.memory.without(at), (), x.base) for _ in range(count)))
+    return Tensor(None, parts=tuple(Tensor(x.memory.without(at)) for _ in range(count)))
 
 
 def _split(tracer: Tracer, args: Args, kwargs: Options) -> Tensor:
     from .tracing import Tensor
 
     x, sizes, at = args
-    return Tensor(None, parts=tuple(Tensor(x.memory.cut(at, Size.of(size)), (), x.base) for size in sizes))
+    return Tensor(None, parts=tuple(Tensor(x.memory.cut(at, Size.of(size))) for size in sizes))
 
 
 def _flip(tracer: Tracer, args: Args, kwargs: Options) -> Tensor:

@@ -174,7 +174,9 @@ def _compared(operands: Sequence[Memory], a: int, b: int) -> int:
 
 def _dropped(memory: Memory, at: int) -> Memory:
     """Without a dimension that takes no memory."""
-    return Memory((*memory.sizes[:at], *memory.sizes[at + 1 :]), (*memory.places[:at], *memory.places[at + 1 :]), memory.joined, memory.unit)
+    return Memory(
+        (*memory.sizes[:at], *memory.sizes[at + 1 :]), (*memory.places[:at], *memory.places[at + 1 :]), memory.joined, memory.unit
+    )
 
 
 def _first(joined: Sequence[bool]) -> tuple[bool, ...]:

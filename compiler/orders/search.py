@@ -22,6 +22,8 @@ from .plan import Orders, PlannedCopy, Traced, distinct
 from .tracing import Tensor
 
 ZERO = Size.of(0)
+ROUNDS = 4
+"""How many decisions the copies of one node may lead to."""
 REACH = 64
 """How many nodes beyond a change may lie otherwise before it is given up, and how far back the writer of a value is looked for."""
 
@@ -46,6 +48,7 @@ class Search:
         self.free = free
         self.changed: Changes = {}
         self.taken: list[Trial] = []
+        self._best: dict[tuple[Any, ...], int] = {}
         self._places = {node: i for i, node in enumerate(plan.nodes)}
         self._readers: dict[Node, list[Node]] = {}
         for node in plan.nodes:
@@ -55,22 +58,39 @@ class Search:
     def run(self) -> None:
         """Take up every copy."""
         for node in self.plan.nodes:
-            if node not in self.free and self.plan.copies.get(node):
-                self._improve(node)
+            rounds = ROUNDS if node not in self.free else 0
+            while rounds and self.plan.copies.get(node) and self._improved(node):
+                rounds -= 1
 
-    def _improve(self, node: Node) -> None:
+    def _improved(self, node: Node) -> bool:
+        """Take the best way, if one copies less. Of nodes that look alike with what is around them, the first is looked at in full, and
+        the others in the way that was best there."""
+        kind = self._kind(node)
+        ways = enumerate(self._ways(node))
+        if kind in self._best:
+            ways = ((i, way) for i, way in ways if i == self._best[kind])
         best: Trial | None = None
-        for changes in self._ways(node):
-            for trial in self._trials(changes):
-                if best is None or _fewer(best.before - best.after, trial.before - trial.after):
-                    best = trial
-                if trial.after == ZERO and best is trial:
-                    break
+        self._best.setdefault(kind, -1)
+        for i, trial in ((i, trial) for i, way in ways for trial in self._trials(way)):
+            if best is None or _fewer(best.before - best.after, trial.before - trial.after):
+                best, self._best[kind] = trial, i
+            if best.after == ZERO:
+                break
         if best is not None:
-            for one, traced in best.found.items():
-                self.plan.keep(one, traced)
-            self.changed.update(best.changes)
-            self.taken.append(best)
+            self._take(best)
+        return best is not None
+
+    def _take(self, best: Trial) -> None:
+        for one, traced in best.found.items():
+            self.plan.keep(one, traced)
+        self.changed.update(best.changes)
+        self.taken.append(best)
+
+    def _kind(self, node: Node) -> tuple[Any, ...]:
+        """What tells nodes apart whose best ways may differ."""
+        around = [*node.inputs, *self._writers(node), *self._readers.get(node, ())]
+        now, copies = self._now(node), self.plan.copies[node]
+        return (node.op, now.attrs, node.type, tuple((one.op, one.type) for one in around), tuple((one.axes, one.lies) for one in copies))
 
     # ------------------------------------------------ what to try
 

@@ -44,7 +44,7 @@ class Draft:
 @dataclass(eq=False)
 class Tensor:
     """What stands for a tensor: how it lies (None: by itself, without gaps, in the order of its dimensions, however many), the axes of
-    its dimensions, the value it is a view of, and the copy it is, if it is one. A call with several results has `parts`."""
+    its dimensions, the value that it shows all of, and the copy it is, if it is one. A call with several results has `parts`."""
 
     memory: Memory | None
     axes: tuple[str, ...] = ()
@@ -171,6 +171,8 @@ class Tracer(Moves):
             return Tensor(x.memory, x.axes, x.base, x.draft)
         move = MOVES.get(name)
         found = move(x.memory, *args) if move is not None else fresh(x.memory.sizes)
+        if name == "narrow":
+            return Tensor(found)
         return self.copy(x, args) if found is None else Tensor(found, (), x.base, x.draft)
 
     def copy(self, x: Tensor, key: Any) -> Tensor:

@@ -59,24 +59,43 @@ def _input(make: Make, node: Node, source: Node) -> Node:
 
 def _change(trial: Trial) -> Change:
     """What was decided, and what it saves."""
-    words = list(dict.fromkeys(word for old, new in trial.changes.items() for word in _words(old, new)))
+    words = [word for old, new in trial.changes.items() for word in _words(old, new)]
+    laid: dict[str, list[str]] = {}
+    for old, new in trial.changes.items():
+        for order in _laid(old, new):
+            laid.setdefault(order, []).append(_called(old))
+    words += [f"what {', '.join(names)} {'look' if len(names) > 1 else 'looks'} at is laid out as {order}" for order, names in laid.items()]
     saved = f"{readable(trial.after)} bytes are copied instead of {readable(trial.before)}"
     return Change(f"{'; '.join(words)}: {saved}", tuple(dict.fromkeys(node.span for node in trial.changes)))
 
 
+def _called(node: Node) -> str:
+    return f"`{node.name}`" if node.name else f"this `{node.op}`"
+
+
+def _laid(old: Node, new: Node) -> list[str]:
+    """The orders in which inputs are laid out, weights aside."""
+    pairs = zip(new.inputs, old.inputs, strict=True)
+    return [" ".join(source["order"]) for source, before in pairs if source is not before and source.op == "lay" and _is_run(old, before)]
+
+
+def _is_run(node: Node, source: Node) -> bool:
+    """Whether an input is more than the weight or the bias of a linear map."""
+    return node.op != "linear" or source is node.inputs[0]
+
+
 def _words(old: Node, new: Node) -> list[str]:
-    called = f"`{old.name}`" if old.name else f"this `{old.op}`"
+    called = _called(old)
     words: list[str] = []
-    if new.op == "attend":
+    if new.options.get("leading") != old.options.get("leading"):
         batch, heads, rows = (" ".join(names) for names in new["leading"])
         words.append(f"attention takes [{batch}] as batch, [{heads}] as heads, [{rows}] as rows")
     if new.op == "stack":
         words.append(f"{called} has `{new['axis']}` {'innermost' if new['inner'] else 'outside `' + new['before'] + '`'}")
-    if new.op == "dot":
+    if new.op == "dot" and new.inputs == old.inputs[::-1]:
         words.append(f"{called} is worked out with its operands the other way round")
-    for source, before in zip(new.inputs, old.inputs, strict=True):
-        if source is not before and source.op == "lay" and before.op != "weight":
-            words.append(f"what {called} looks at lies as {' '.join(source['order'])}")
-    words += [f"{called} makes {' '.join(new['made'])}" for _ in (1,) if new.op == "linear" and new["made"] != old["made"]]
-    words += [f"{called} adds up along {' '.join(new['over'])}" for _ in (1,) if new.op == "linear" and new["over"] != old["over"]]
+    if new.op == "linear" and new["made"] != old["made"]:
+        words.append(f"{called} makes {' '.join(new['made'])}")
+    if new.op == "linear" and new["over"] != old["over"]:
+        words.append(f"{called} adds up along {' '.join(new['over'])}")
     return words
