@@ -17,6 +17,7 @@ from ..program import BlockProgram, signature
 from .attention import attentions
 from .copying import copied
 from .costs import amount, conditions, costs
+from .leftover import copies_left
 from .notes import notes
 from .places import lines_of, place_of
 from .report import Choice, Explanation, Left, Listing, Rewrite, Timing
@@ -55,6 +56,7 @@ def explain_program(
         attention=attentions(optimised),
         choices=_choices(optimised),
         notes=notes(optimised.graph),
+        copies_left=copies_left(optimised),
         copies=copied(program, bind, inputs, level, mode) if copies else None,
         listings=_listings(optimised) if listings else [],
         timings=_timings(optimised) if timings else [],

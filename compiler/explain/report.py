@@ -130,6 +130,21 @@ class Note(Model):
     place: Place | None
 
 
+class CopyLeft(Model):
+    """A copy that only puts numbers in another order, as planned for all sizes: the order that is `wanted`, outermost first, and the one in
+    which they `lie`; what reads it (`kernel`, empty where that is another operation), the bodies it stands in, and why it is made.
+    `times`: how often it is there."""
+
+    wanted: list[str]
+    lies: list[str]
+    bytes: Amount
+    kernel: str
+    within: list[str]
+    text: str
+    place: Place | None
+    times: int
+
+
 class Copied(Model):
     """A copy that only puts numbers in another order: its axes as they lay, its bytes in a run at the bound sizes (16 for open ones, 2 for
     leading axes), how many numbers for any sizes (empty where there is no one formula), and what asks for the order."""
@@ -155,7 +170,8 @@ class Timing(Model):
 
 
 class Explanation(Model):
-    """What the passes of a level did to a block. `str()` is the text that `attn explain` prints. `copies` is null where nobody asked."""
+    """What the passes of a level did to a block. `str()` is the text that `attn explain` prints. `copies_left` is planned, `copies`
+    measured; it is null where nobody asked."""
 
     schema_version: Literal[1] = 1
     block: str
@@ -172,6 +188,7 @@ class Explanation(Model):
     attention: list[Attention]
     choices: list[Choice]
     notes: list[Note]
+    copies_left: list[CopyLeft]
     copies: list[Copied] | None = None
     listings: list[Listing] = []
     timings: list[Timing] = []

@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections.abc import Sequence
 
-from .report import Amount, Attention, Choice, Compared, Copied, Costs, Explanation, Note, Obstacle, Place, Rewrite
+from .report import Amount, Attention, Choice, Compared, Copied, CopyLeft, Costs, Explanation, Note, Obstacle, Place, Rewrite
 
 UNITS = ("", " K", " M", " G", " T", " P")
 MARGIN = 14
@@ -18,7 +18,8 @@ HARD_SPACE = "\N{NO-BREAK SPACE}"
 def explanation_text(report: Explanation) -> str:
     """Cost, rewrites, attention, choices, notes; then what was asked for besides. Parts that are empty are one line or none."""
     parts = [_head(report), _costs(report.cost), _rewrites(report), _left(report), _attention(report.attention)]
-    parts += [_choices(report.choices), _notes(report.notes), _copies(report.copies)]
+    parts += [_choices(report.choices), _notes(report.notes), _copies_left(report.copies_left)]
+    parts += [_copies(report.copies)]
     parts += [_listing(one.after, one.text) for one in report.listings]
     if report.timings:
         parts.append(_timings(report))
@@ -177,10 +178,19 @@ def _notes(notes: Sequence[Note]) -> list[str]:
     return ["notes", *(line for note in notes for line in (f"  {_line(note.place)}", f"    {note.text}"))] if notes else []
 
 
+def _copies_left(copies: Sequence[CopyLeft]) -> list[str]:
+    lines = ["copies left"] if copies else []
+    for one in copies:
+        times = f"  ({one.times} times)" if one.times > 1 else ""
+        lines += [f"  {_line(one.place)}{times}"]
+        lines += _wrapped("    ", ", ".join([f"{shown(one.bytes, 'B')}", *one.within]) + f": {one.text}", 6)
+    return lines
+
+
 def _copies(copies: Sequence[Copied] | None) -> list[str]:
     if copies is None:
         return []
-    lines = ["copies that only change the order in memory"]
+    lines = ["copies that only change the order in memory, as measured"]
     for one in copies:
         size = f"{short(one.bytes, 'B')} in the run" + (f" ({one.elements} numbers)" if one.elements else "")
         lines += [f"  {_line(one.place)}", *_wrapped("    ", f"[{' '.join(one.axes)}], {size}: {one.text}", 6)]

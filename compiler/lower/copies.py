@@ -4,7 +4,8 @@ and so is what they copy inside. `compiler/orders` plans the same without a run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -59,18 +60,20 @@ def _input(node: Node, sizes: Mapping[str, int], lead: tuple[int, ...], like: Te
     return torch.zeros(shape, dtype=tensor_dtype(node.dtype, like.dtype), device=like.device)
 
 
-class _Seen(TorchDispatchMode):
-    """Sees what PyTorch copies inside one call, because the numbers lie in another order than its kernel wants."""
+@contextmanager
+def _seen() -> Generator[list[Tensor], None, None]:
+    """What PyTorch copies inside its calls, because the numbers lie in another order than a kernel wants."""
+    made: list[Tensor] = []
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.made: list[Tensor] = []
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def look(_: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         if func is torch.ops.aten.clone.default and not args[0].is_contiguous() and result.is_contiguous():
-            self.made.append(result)
+            made.append(result)
         return result
+
+    mode: Any = type("Seeing", (TorchDispatchMode,), {"__torch_dispatch__": look})
+    with mode():
+        yield made
 
 
 class _Walk(fx.Interpreter):
@@ -82,7 +85,7 @@ class _Walk(fx.Interpreter):
         self.sizes = _sizes(module.optimised.graph)
 
     def run_node(self, n: fx.Node) -> Any:
-        with _Seen() as seen:
+        with _seen() as made:
             result = super().run_node(n)
         if n.op == "call_method" and n.target in MOVES:
             source = cast(fx.Node, n.args[0])
@@ -90,7 +93,7 @@ class _Walk(fx.Interpreter):
             if isinstance(before, Tensor) and isinstance(result, Tensor) and not _shares(before, result) and result.numel():
                 self.found.append(self._copy(n, _axes(source), result))
         elif n.op != "call_method" or n.target != "clone":
-            self.found += [_inside(n, one) for one in seen.made if one.numel()]
+            self.found += [_inside(n, one) for one in made if one.numel()]
         return result
 
     def _copy(self, n: fx.Node, axes: tuple[str, ...], made: Tensor) -> Copy:

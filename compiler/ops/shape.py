@@ -149,13 +149,9 @@ def _lower_merge(e: Emitter, node: Node) -> Value:
         name, parts = merged.get(axis, (axis, (axis,)))
         if axis == parts[-1]:
             order.append((name, parts))
-    fx = e.order(value, [part for _, parts in order for part in parts])
-    several = [i for i, (_, parts) in enumerate(order) if len(parts) > 1]
-    if len(several) == 1:
-        first = several[0]
-        return Value(e.method("flatten", fx, first, first + len(order[first][1]) - 1), tuple(name for name, _ in order))
-    sizes = {axis.name: axis.size for axis in node.axes}
-    return Value(e.method("reshape", fx, *(e.size(sizes[name]) for name, _ in order)), tuple(name for name, _ in order))
+    sizes = {axis.name: axis.size for axis in node.inputs[0].axes}
+    fx = e.flat(value, [[Axis(part, sizes[part]) for part in parts] for _, parts in order])
+    return Value(fx, tuple(name for name, _ in order))
 
 
 # ---------------------------------------------------------------- rename and expand

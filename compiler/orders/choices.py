@@ -175,7 +175,9 @@ def other_ways(making: Making, node: Node) -> Iterator[Node]:
     """A stack with its new axis elsewhere; a product of two with its operands the other way round."""
     if node.op == "stack":
         options = {name: value for name, value in node.attrs if name not in ("inner", "before")}
-        for place in [{"inner": True}, *({"inner": False, "before": axis.name} for axis in node.axes if axis.name != node["axis"])]:
+        beside = [axis.name for axis in node.axes if axis.name != node["axis"]]
+        places: list[dict[str, Any]] = [{"inner": True}, *({"inner": False, "before": name} for name in beside)]
+        for place in places:
             changed = replace(node, attrs=tuple(sorted({**options, **place}.items())))
             if changed.attrs != node.attrs:
                 yield changed

@@ -78,7 +78,7 @@ def _rows_as_one(tracer: Tracer, x: Tensor, kernel: str) -> None:
     assert x.memory is not None
     sizes = x.memory.sizes
     if len(sizes) > 2 and x.memory.reshaped((fresh(sizes[:-1]).elements(), sizes[-1])) is None:
-        tracer.copied_inside(x, kernel, x.memory)
+        tracer.copied_inside(x, kernel, x.memory, -1)
 
 
 def _as_one(tracer: Tracer, x: Tensor, kernel: str, lies: Memory | None = None) -> None:
@@ -87,7 +87,7 @@ def _as_one(tracer: Tracer, x: Tensor, kernel: str, lies: Memory | None = None) 
     assert memory is not None
     sizes = memory.sizes
     if len(sizes) > 3 and memory.reshaped((fresh(sizes[:-2]).elements(), *sizes[-2:])) is None:
-        tracer.copied_inside(x, kernel, memory)
+        tracer.copied_inside(x, kernel, memory, -2)
 
 
 def _attention(tracer: Tracer, args: Args, kwargs: Options) -> Tensor:

@@ -59,7 +59,7 @@ class Memory:
         return Memory((*self.sizes[:at], ONE, *self.sizes[at:]), (*self.places[:at], None, *self.places[at:]), self.joined, self.unit)
 
     def squeezed(self, at: int) -> Memory:
-        return self.without(at) if self.sizes[at] != ONE else _dropped(self, at)
+        return _dropped(self, at) if self.sizes[at] == ONE else self
 
     def without(self, at: int) -> Memory:
         """One position of a dimension, which is gone after."""
@@ -71,7 +71,8 @@ class Memory:
             joined[place + 1] = False
         del joined[place]
         places = tuple(p - 1 if p is not None and p > place else p for i, p in enumerate(self.places) if i != at)
-        return Memory((*self.sizes[:at], *self.sizes[at + 1 :]), places, _first(joined), self.unit and place + 1 < len(self.joined))
+        unit = not joined or (self.unit and place + 1 < len(self.joined))
+        return Memory((*self.sizes[:at], *self.sizes[at + 1 :]), places, _first(joined), unit)
 
     def cut(self, at: int, size: Size) -> Memory:
         """Some neighbouring positions of a dimension."""

@@ -18,11 +18,14 @@ from .tracing import Draft, Tensor, Tracer, whole
 
 @dataclass(frozen=True)
 class PlannedCopy:
-    """A copy that `node` makes: the axes it wants, outermost first (those taken as one are one word), how they lie, how many numbers,
-    and the kernel that reads it (empty: whatever reads the node). `key` is the same for copies that are made once for several nodes."""
+    """A copy that `node` makes, of an input or of what it makes on the way (then `source` is None): the axes it wants, outermost first
+    (those that are one by then are one word), which of them it takes as one, how they lie, how many numbers, and the kernel that reads it
+    (empty: whatever reads the node). `key` is the same for copies that are made once for several nodes."""
 
     node: Node
+    source: Node | None
     axes: tuple[str, ...]
+    groups: tuple[tuple[str, ...], ...]
     lies: tuple[str, ...]
     elements: Size
     dtype: DType
@@ -121,7 +124,7 @@ def inside(body: Body, weights: Sequence[Weight], given: Sequence[Value]) -> Ord
 
 
 def _copy(node: Node, draft: Draft) -> PlannedCopy:
-    return PlannedCopy(node, draft.axes, draft.lies, draft.elements, draft.dtype, draft.kernel, draft.key)
+    return PlannedCopy(node, draft.source, draft.axes, draft.groups, draft.lies, draft.elements, draft.dtype, draft.kernel, draft.key)
 
 
 def distinct(copies: Iterable[PlannedCopy]) -> list[PlannedCopy]:
@@ -155,4 +158,9 @@ def _same(known: Traced, before: Sequence[Value], node: Node, given: Sequence[Va
     if isinstance(value, Value) and isinstance(value.fx, Tensor):
         x = next((new for old, new in places if old is value.fx), None)
         value = Value(x or Tensor(value.fx.memory, value.fx.axes, bases.get(value.fx.base)), value.axes)
-    return Traced(value, tuple(replace(one, node=node, key=(bases.get(one.key[0], node), *one.key[1:])) for one in known.copies))
+    return Traced(value, tuple(_copy_of(one, bases, node) for one in known.copies))
+
+
+def _copy_of(copy: PlannedCopy, bases: Mapping[Tensor, Tensor], node: Node) -> PlannedCopy:
+    source = node.inputs[copy.node.inputs.index(copy.source)] if copy.source is not None else None
+    return replace(copy, node=node, source=source, key=(bases.get(copy.key[0], node), *copy.key[1:]))

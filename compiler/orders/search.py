@@ -16,7 +16,7 @@ from typing import Any
 
 from ..graph import Node
 from ..sizes import Size, at_least
-from ..types import TensorType
+from ..types import TensorType, is_tuple
 from .choices import Changes, Making, attention_ways, other_ways, summed_as_it_lies
 from .plan import Orders, PlannedCopy, Traced, distinct
 from .tracing import Tensor
@@ -66,9 +66,8 @@ class Search:
         """Take the best way, if one copies less. Of nodes that look alike with what is around them, the first is looked at in full, and
         the others in the way that was best there."""
         kind = self._kind(node)
-        ways = enumerate(self._ways(node))
-        if kind in self._best:
-            ways = ((i, way) for i, way in ways if i == self._best[kind])
+        known = self._best.get(kind)
+        ways = ((i, way) for i, way in enumerate(self._ways(node)) if known is None or i == known)
         best: Trial | None = None
         self._best.setdefault(kind, -1)
         for i, trial in ((i, trial) for i, way in ways for trial in self._trials(way)):
@@ -197,13 +196,13 @@ def _rank(node: Node) -> int:
 
 
 def _lie_alike(a: Any, b: Any) -> bool:
-    """Whether two values lie in memory in the same way."""
-    if isinstance(a, tuple) or isinstance(b, tuple):
-        pair = zip(a, b, strict=True) if isinstance(a, tuple) and isinstance(b, tuple) else ()
-        return all(_lie_alike(left, right) for left, right in pair)
-    if isinstance(a.fx, Tensor) and isinstance(b.fx, Tensor):
-        return a.axes == b.axes and a.fx.memory == b.fx.memory
-    return True
+    """Whether two values, or two groups of values, lie in memory in the same way."""
+    left, right = (tuple(value) if is_tuple(value) else (value,) for value in (a, b))
+    return all(_lies(one) == _lies(other) for one, other in zip(left, right, strict=True))
+
+
+def _lies(value: Any) -> tuple[Any, ...]:
+    return (value.axes, value.fx.memory if isinstance(value.fx, Tensor) else None)
 
 
 def _fewer(a: Size, b: Size) -> bool:

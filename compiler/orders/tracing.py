@@ -14,14 +14,16 @@ from ..graph import Body, Node
 from ..lower.emitter import Value
 from ..lower.moves import Moves
 from ..sizes import Size
-from ..types import Axis, DType, TensorType
+from ..types import Axis, DType, TensorType, TupleType, is_tuple
 from .kernels import result_of
 from .memory import UNTOLD, Memory, fresh
+from .moving import SAME, moved
 
 if TYPE_CHECKING:
     from .plan import Orders
 
 Numeric = (int, float, bool, Size)
+Names = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,14 @@ class Number:
 
 @dataclass(eq=False)
 class Draft:
-    """A copy: what is copied and how it lay, and the kernel that reads it, once one does."""
+    """A copy: of which input (None: of what is made on the way), the axes it wants and which of them as one, how they lay, and the kernel
+    that reads it, once one does."""
 
     key: tuple[Any, ...]
-    axes: tuple[str, ...]
-    lies: tuple[str, ...]
+    source: Node | None
+    axes: Names
+    groups: tuple[Names, ...]
+    lies: Names
     elements: Size
     dtype: DType
     kernel: str = ""
@@ -71,6 +76,7 @@ class Tracer(Moves):
         self.bodies: list[Orders] = []
         self._memo: dict[Any, Any] = {}
         self._sizes: dict[str, Size] = {}
+        self._groups: tuple[Names, ...] = ()
 
     # ------------------------------------------------ inputs and numbers
 
@@ -80,7 +86,7 @@ class Tracer(Moves):
 
     def parts(self, node: Node) -> tuple[Value, ...]:
         value = self.values[node]
-        return value if isinstance(value, tuple) else (value,)
+        return value if is_tuple(value) else (value,)
 
     def tensor(self, node: Node) -> Value:
         value = self.value(node)
@@ -147,8 +153,10 @@ class Tracer(Moves):
 
     def flat(self, value: Value, groups: Sequence[Sequence[Axis]]) -> Any:
         self._sizes.update({axis.name: axis.size for group in groups for axis in group})
+        self._groups = tuple(tuple(axis.name for axis in group) for group in groups)
         x = super().flat(value, groups)
-        self.called(x, tuple(" ".join(axis.name for axis in group) for group in groups))
+        self.called(x, tuple(" ".join(names) for names in self._groups))
+        self._groups = ()
         return x
 
     def unflat(self, fx: Any, groups: Sequence[Sequence[Axis]]) -> Value:
@@ -158,7 +166,7 @@ class Tracer(Moves):
     def _size_of(self, name: str) -> Size:
         if name not in self._sizes:
             for node in (*self.node.inputs, self.node):
-                types = getattr(node.type, "items", (node.type,))
+                types = node.type.items if isinstance(node.type, TupleType) else (node.type,)
                 self._sizes.update({axis.name: axis.size for one in types for axis in one.axes})
         return self._sizes.get(name, Size.symbol(name))
 
@@ -169,8 +177,7 @@ class Tracer(Moves):
             return Number()
         if name in SAME or x.memory is None:
             return Tensor(x.memory, x.axes, x.base, x.draft)
-        move = MOVES.get(name)
-        found = move(x.memory, *args) if move is not None else fresh(x.memory.sizes)
+        found = moved(name, x.memory, args)
         if name == "narrow":
             return Tensor(found)
         return self.copy(x, args) if found is None else Tensor(found, (), x.base, x.draft)
@@ -178,24 +185,24 @@ class Tracer(Moves):
     def copy(self, x: Tensor, key: Any) -> Tensor:
         """A tensor of the same numbers in the order of its dimensions."""
         assert x.memory is not None
-        lies = tuple(x.axes[i] for i in x.memory.order) if x.axes else ()
         key = (x.base, x.memory, key)
         draft = next((one for one in self.drafts if one.key == key), None)
         if draft is None:
-            draft = Draft(key, x.axes, lies, x.memory.elements(), self._dtype(x))
-            self.drafts.append(draft)
+            draft = self._draft(x, key, self._groups, x.memory)
         return Tensor(None, draft=draft)
 
-    def copied_inside(self, x: Tensor, kernel: str, memory: Memory) -> None:
-        """A copy that a kernel makes of an operand for itself, when it has this memory."""
-        lies = tuple(x.axes[i] for i in memory.order) if x.axes else ()
-        self.drafts.append(Draft((self.node, len(self.drafts)), x.axes, lies, memory.elements(), self._dtype(x), kernel))
+    def copied_inside(self, x: Tensor, kernel: str, memory: Memory, together: int) -> None:
+        """A copy that a kernel makes of an operand for itself, when it has this memory; it takes the first `together` axes as one."""
+        group = tuple(name for axis in x.axes[:together] for name in axis.split())
+        self._draft(x, (self.node, len(self.drafts)), (group,), memory).kernel = kernel
 
-    def _dtype(self, x: Tensor) -> DType:
-        """The kind of number that a view of an input has; else that of the result."""
+    def _draft(self, x: Tensor, key: tuple[Any, ...], groups: tuple[Names, ...], memory: Memory) -> Draft:
         sources = ((node, self.values[node]) for node in self.node.inputs)
-        kinds = (node.dtype for node, value in sources if isinstance(value, Value) and value.fx is x.base)
-        return next(kinds, self.node.dtype if isinstance(self.node.type, TensorType) else "float")
+        source = next((node for node, value in sources if isinstance(value, Value) and _base(value.fx) is x.base), None)
+        dtype = source.dtype if source is not None else self.node.dtype if isinstance(self.node.type, TensorType) else "float"
+        lies = tuple(x.axes[i] for i in memory.order) if x.axes else ()
+        self.drafts.append(Draft(key, source, x.axes, groups, lies, memory.elements(), dtype))
+        return self.drafts[-1]
 
     def call(self, target: str, *args: Any, **kwargs: Any) -> Any:
         given = [*_tensors((*args, *kwargs.values()))]
@@ -205,7 +212,8 @@ class Tracer(Moves):
         if not given and all(self.is_number(x) for x in args) and target.split(".")[0] in ("operator", "math"):
             return _number(target, args)
         if target == "operator.getitem" and given and given[0].parts:
-            return given[0].parts[args[1]]
+            index: int = args[1]
+            return given[0].parts[index]
         return result_of(self, target, args, kwargs)
 
     # ------------------------------------------------ bodies
@@ -284,75 +292,5 @@ def _product(axes: Sequence[Axis]) -> Size:
     return total
 
 
-# ---------------------------------------------------------------- methods that move
-
-
-def _as_size(value: Any) -> Size | None:
-    if isinstance(value, Size):
-        return value
-    return Size.of(value) if isinstance(value, int) and value >= 0 else None
-
-
-def _permute(x: Memory, *dims: int) -> Memory:
-    return x.permuted(dims)
-
-
-def _transpose(x: Memory, a: int, b: int) -> Memory:
-    dims = list(range(len(x.sizes)))
-    dims[a], dims[b] = dims[b], dims[a]
-    return x.permuted(dims)
-
-
-def _flatten(x: Memory, first: int = 0, last: int = -1) -> Memory | None:
-    last = last % max(len(x.sizes), 1)
-    total = fresh(x.sizes[first : last + 1]).elements()
-    return x.reshaped((*x.sizes[:first], total, *x.sizes[last + 1 :]))
-
-
-def _reshape(x: Memory, *sizes: Any) -> Memory | None:
-    sizes = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], list | tuple) else sizes
-    known = [_as_size(size) for size in sizes]
-    if any(size is None for size in known):  # of a number of positions that is worked out: only what lies in order is reshaped so
-        return fresh([size or UNTOLD for size in known])
-    return x.reshaped([size for size in known if size is not None])
-
-
-def _unflatten(x: Memory, at: int, sizes: Sequence[Any]) -> Memory | None:
-    at = at % len(x.sizes)
-    return _reshape(x, *x.sizes[:at], *sizes, *x.sizes[at + 1 :])
-
-
-def _expand(x: Memory, *sizes: Any) -> Memory:
-    return x.expanded([_as_size(size) for size in sizes])
-
-
-def _narrow(x: Memory, at: int, _start: Any, length: Any) -> Memory:
-    return x.cut(at % len(x.sizes), _as_size(length) or UNTOLD)
-
-
-def _unfold(x: Memory, at: int, size: Any, _step: Any) -> Memory:
-    """Windows overlap: what comes of it runs on into nothing."""
-    at = at % len(x.sizes)
-    order = [*x.order[: x.order.index(at) + 1], len(x.sizes), *x.order[x.order.index(at) + 1 :]] if at in x.order else [*x.order]
-    return fresh((*x.sizes, _as_size(size) or UNTOLD), order).apart()
-
-
-def _contiguous(x: Memory) -> Memory | None:
-    return x if x.dense and x.order == tuple(sorted(x.order)) else None
-
-
-MOVES: dict[str, Callable[..., Memory | None]] = {
-    "permute": _permute,
-    "transpose": _transpose,
-    "unsqueeze": lambda x, at: x.unsqueezed(at % (len(x.sizes) + 1)),
-    "squeeze": lambda x, at: x.squeezed(at % len(x.sizes)),
-    "expand": _expand,
-    "flatten": _flatten,
-    "reshape": _reshape,
-    "unflatten": _unflatten,
-    "narrow": _narrow,
-    "unfold": _unfold,
-    "contiguous": _contiguous,
-}
-SAME = frozenset({"to", "type_as", "long", "float", "bool", "byte", "detach", "clone"})
-"""Methods that keep the order, and mostly the memory."""
+def _base(x: Any) -> Tensor | None:
+    return x.base if isinstance(x, Tensor) else None

@@ -76,11 +76,12 @@ def test_the_fields_of_the_report_are_these() -> None:
         "Attention": ["place", "name", "scopes", "way", "function", "scores", "layout", "scratch", "text", "obstacles", "remarks"],
         "Choice": ["condition", "text", "place", "times", "first", "second"],
         "Note": ["text", "place"],
+        "CopyLeft": ["wanted", "lies", "bytes", "kernel", "within", "text", "place", "times"],
         "Copied": ["axes", "bytes", "elements", "text", "place"],
         "Listing": ["after", "text"],
         "Timing": ["pass_name", "milliseconds", "changes"],
         "Explanation": ["schema_version", "block", "file", "signature", "bound", "inputs", "level", "mode", "stop_after", "cost",
-                        "rewrites", "left", "attention", "choices", "notes", "copies", "listings", "timings"],
+                        "rewrites", "left", "attention", "choices", "notes", "copies_left", "copies", "listings", "timings"],
     }  # fmt: skip
 
 
@@ -146,11 +147,21 @@ def test_graphs_between_passes_and_times(file: str) -> None:
 
 def test_copies_that_only_change_the_order_are_told_where_asked(file: str) -> None:
     Path("order.attn").write_text("block t(x: [h, N, d]) -> [N, D] {\n    return merge(x, h d -> D)\n}\n", encoding="utf-8")
-    assert "copies" not in run("order.attn").output
+    assert "in the run" not in run("order.attn").output
     text = run("order.attn", "--copies", "--bind", "h=2,N=3,d=5").output
     assert "[N h d], 120 B in the run (" in text
     assert "order.attn:2  return merge(x, h d -> D)" in text
-    assert "copies that only change the order in memory\n  none" in run(file, "--copies").output
+    assert "copies that only change the order in memory, as measured\n  none" in run(file, "--copies").output
+
+
+@pytest.mark.usefixtures("file")
+def test_copies_left_name_the_two_sides_that_disagree() -> None:
+    Path("order.attn").write_text("block t(x: [h, N, d]) -> [N, D] {\n    return merge(x, h d -> D)\n}\n", encoding="utf-8")
+    (left,) = json.loads(run("order.attn", "--format", "json").output)["copies_left"]
+    assert left["bytes"]["formula"] == "4*N*d*h"
+    assert left["text"] == "`merge` takes [h d] as one, and [N] is between them in memory; `x` comes in as [h N d]"
+    assert (left["wanted"], left["lies"], left["kernel"], left["times"]) == (["N", "h", "d"], ["h", "N", "d"], "", 1)
+    assert "copies left\n  order.attn:2" in run("order.attn").output
 
 
 def test_sizes_at_which_a_block_cannot_run_are_told(file: str) -> None:
