@@ -209,7 +209,7 @@ class Tracer(Moves):
         for one in given:
             if one.draft is not None and not one.draft.kernel:
                 one.draft.kernel = target.split(".")[-1]
-        if not given and all(self.is_number(x) for x in args) and target.split(".")[0] in ("operator", "math"):
+        if args and all(self.is_number(x) for x in args) and target.split(".")[0] in ("operator", "math", "runtime"):
             return _number(target, args)
         if target == "operator.getitem" and given and given[0].parts:
             index: int = args[1]
