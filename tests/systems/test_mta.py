@@ -74,3 +74,25 @@ def test_two_lines_make_it() -> None:
     made, other, x = case.module(), plain(after=False, mix_after=False), torch.randn(2, 9, 16, dtype=torch.float64)
     other.load_state_dict(made.state_dict())
     assert_close(made(x), other(x), **CLOSE)
+
+
+@pytest.mark.system("mta", "Decoding token by token with caches of keys, values and rows of scores gives what the sequence gives.")
+@pytest.mark.parametrize("case", [CASES[0], CASES[2]], ids=["centre", "right"])
+def test_decoding_with_caches(case: Case) -> None:
+    whole = case.module()
+    step = attn.compile("std.scores", "mta_step", bind={**case.bind, "B": 2, "room": 8}, dtype=torch.float64).eval()
+    step.load_state_dict({**step.state_dict(), **whole.state_dict()})
+    x = torch.randn(2, 7, 16, dtype=torch.float64)
+    assert_close(torch.stack([step(x[:, n]) for n in range(7)], 1), whole(x), **CLOSE)
+
+
+@pytest.mark.system("mta", "The convolution keeps the rows it needs: row by row it gives what it gives for the whole map.")
+def test_the_convolution_goes_row_by_row() -> None:
+    sizes = {"h": 2, "cq": 3, "ck": 4}
+    whole = Case("std.scores", "score_conv", lambda w, x: x, (), sizes).module()
+    step = attn.compile("std.scores", "score_conv_step", bind={**sizes, "B": 1, "L": 7}, dtype=torch.float64).eval()
+    step.load_state_dict({**step.state_dict(), **whole.state_dict()})
+    seen = torch.ones(7, 7, dtype=torch.bool).tril()
+    s = torch.randn(1, 2, 7, 7, dtype=torch.float64)
+    rows = torch.where(seen, s, 0)
+    assert_close(torch.stack([step(rows[:, :, n]) for n in range(7)], 2), whole(s, seen), **CLOSE)
