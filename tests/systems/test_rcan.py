@@ -38,6 +38,97 @@ def test_the_number_of_parameters(graph: Graph) -> None:
     assert double + shallow[4] - shallow[2] + SHIFTS == 15_592_379
 
 
+def convolution(inner: int, outer: int, kernel: int = 3) -> nn.Conv2d:
+    return nn.Conv2d(inner, outer, kernel, padding=kernel // 2)
+
+
+class Part(nn.Module):
+    """A sequence under the name `body`, whose result is added to its input, or `conv_du`, which makes a gate of the means."""
+
+    def __init__(self, name: str, *parts: nn.Module) -> None:
+        super().__init__()
+        self.name = name
+        self.add_module(name, nn.Sequential(*parts))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        inner = self.get_submodule(self.name)
+        return x * inner(x.mean((2, 3), keepdim=True)) if self.name == "conv_du" else x + inner(x)
+
+
+class Released(nn.Module):
+    """Modules laid out and called as in the released class, for scales 2 and 4."""
+
+    def __init__(self, width: int = 64, groups: int = 10, blocks: int = 20, reduction: int = 16, scale: int = 2) -> None:
+        super().__init__()
+
+        def gate() -> Part:
+            down, up = convolution(width, width // reduction, 1), convolution(width // reduction, width, 1)
+            return Part("conv_du", down, nn.ReLU(), up, nn.Sigmoid())
+
+        def block() -> Part:
+            return Part("body", convolution(width, width), nn.ReLU(), convolution(width, width), gate())
+
+        def group() -> Part:
+            return Part("body", *(block() for _ in range(blocks)), convolution(width, width))
+
+        steps = [part for _ in range(scale // 2) for part in (convolution(width, 4 * width), nn.PixelShuffle(2))]
+        self.sub_mean, self.add_mean = convolution(3, 3, 1), convolution(3, 3, 1)
+        self.head = nn.Sequential(convolution(3, width))
+        self.body = nn.Sequential(*(group() for _ in range(groups)), convolution(width, width))
+        self.tail = nn.Sequential(nn.Sequential(*steps), convolution(width, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.head(self.sub_mean(x))
+        return self.add_mean(self.tail(x + self.body(x)))
+
+    def shifted(self) -> Released:
+        """With the fixed weights of the two shifts."""
+        with torch.no_grad():
+            for shift, sign in ((self.sub_mean, -255), (self.add_mean, 255)):
+                shift.weight.copy_(torch.eye(3)[..., None, None])
+                assert shift.bias is not None
+                shift.bias.copy_(sign * torch.tensor([0.4488, 0.4371, 0.4040], dtype=torch.float64))
+        return self
+
+
+def names(groups: int, blocks: int) -> dict[str, str | None]:
+    block = "groups.{g}.blocks.{i}."
+    return {
+        "head.0.{w}": "head.{w}",
+        f"body.{groups}.{{w}}": "body.{w}",
+        f"body.{{g}}.body.{blocks}.{{w}}": "groups.{g}.conv.{w}",
+        "body.{g}.body.{i}.body.0.{w}": block + "conv1.{w}",
+        "body.{g}.body.{i}.body.2.{w}": block + "conv2.{w}",
+        "body.{g}.body.{i}.body.3.conv_du.0.{w}": block + "gate.fc1.{w}",
+        "body.{g}.body.{i}.body.3.conv_du.2.{w}": block + "gate.fc2.{w}",
+        "tail.0.0.{w}": "up.0.{w}",
+        "tail.0.2.{w}": "up.1.{w}",
+        "tail.1.{w}": "tail.{w}",
+        "sub_mean.{w}": None,
+        "add_mean.{w}": None,
+    }
+
+
+@pytest.mark.system(
+    "rcan", "It loads the weights of modules laid out as the released class through twelve lines of names, and gives the same at x2, x4."
+)
+@pytest.mark.parametrize("scale", [2, 4])
+def test_it_loads_what_the_released_layout_stores(scale: int) -> None:
+    other = Released(8, 2, 3, 4, scale).double().shifted()
+    made = attn.compile(*NETWORK, channels=8, groups=2, blocks=3, reduction=4, scale=scale, dtype=torch.float64)
+    attn.load_weights(made, other.state_dict(), names(2, 3))
+    x = 255 * torch.rand(2, 3, 5, 7, dtype=torch.float64)
+    assert_close(made(x), other(x), **CLOSE)
+
+
+@pytest.mark.system("rcan", "At full size that layout stores 15,444,667 numbers, and every weight has its place here.")
+def test_the_layout_at_full_size(graph: Graph) -> None:
+    with torch.device("meta"):
+        stored = Released().state_dict()
+    assert sum(value.numel() for value in stored.values()) == 15_444_667
+    assert len(stored) == len([weight for weight in graph.weights if weight.kind == "param"]) + 4
+
+
 @pytest.mark.system("rcan", "The gate of channels, two 1x1 convolutions in the paper, is squeeze and excitation with the same weights.")
 def test_the_gate_is_squeeze_and_excitation() -> None:
     se = Case("std.channel", "se", lambda w, x: x, (), {"C": 64}).module()
