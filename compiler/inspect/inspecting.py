@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -45,13 +46,9 @@ def inspect_module(
     `importances` are numbers of heads by place, as `attn.importances` gives them, and `importance` what they are. Raises AttnError (E0609)
     where the module has neither attention nor gates.
     """
-    training = module.training
-    module.eval()
-    try:
+    with undisturbed(module):
         looker = Looker(module)
         looked = [looker.look(sample) for sample in samples]
-    finally:
-        module.train(training)
     if not any(one.sites or one.gates for one in looked):
         raise nothing_here(module.attn_graph)
     measured = [_measured(one, sample, sinks) for one, sample in zip(looked, samples, strict=True)]
@@ -64,6 +61,21 @@ def inspect_module(
         sites=sites, samples=records, similarity=_similarity(measured, said), importance=importance if importances else None,
         notes=list(dict.fromkeys(said)),
     )  # fmt: skip
+
+
+@contextmanager
+def undisturbed(module: AttnModule) -> Iterator[None]:
+    """The module as after `.eval()`; in the end as it was, with the states it had."""
+    training = module.training
+    kept = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(training)
+        with torch.no_grad():
+            for name, buffer in module.named_buffers():
+                buffer.copy_(kept[name])
 
 
 def nothing_here(graph: Graph) -> AttnError:

@@ -54,7 +54,9 @@ def required(graph: Graph) -> list[str]:
 
 
 def from_tensors(graph: Graph, tensors: Mapping[str, Tensor], most: int) -> list[Sample]:
-    """Samples of tensors by name, cut along the axis of the batch. Raises AttnError (E0608) for a name that is no input, or is missing."""
+    """Samples of tensors by name, cut along the axis of the batch, unless its size is bound: then the first is looked at.
+
+    Raises AttnError (E0608) for a name that is no input, or is missing."""
     known = {node["name"]: node for node in graph.inputs}
     strange = [name for name in tensors if name not in known]
     missing = [name for name in required(graph) if name not in tensors]
@@ -62,7 +64,8 @@ def from_tensors(graph: Graph, tensors: Mapping[str, Tensor], most: int) -> list
         what = f"there is no input `{strange[0]}`" if strange else f"the input `{missing[0]}` is missing"
         raise refused(f"{what} of block `{graph.name}`", f"its inputs: {', '.join(known)}")
     batch = batch_axis(graph)
-    counts = [len(x) for name, x in tensors.items() if _is_batched(known[name], x, batch)]
+    fixed = any(batch in node["order"] and node.tensor.size(batch).integer() is not None for node in graph.inputs)
+    counts = [] if fixed else [len(x) for name, x in tensors.items() if _is_batched(known[name], x, batch)]
     if not counts:
         return [Sample("sample 1", dict(tensors))]
     return [

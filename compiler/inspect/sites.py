@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ..graph import Graph, Node
+from ..ops.facts import varies
 from ..probe.addresses import Address, addresses, written
 from ..probe.graft import outside
 from ..probe.weights import key_axes, query_axes, weights_of
@@ -125,15 +126,26 @@ def _pairs(node: Node) -> tuple[tuple[Node, Node], ...]:
 
 
 def _gates(gate: Node, other: Node) -> bool:
-    """Whether one value is a gate on another, which has all its axes. `x * sigmoid(x)` is a function of one value, and no gate."""
+    """Whether one value, which hangs on an input, is a gate on another that has all its axes. `x * sigmoid(x)` is a function of x."""
     source = _seen_through(gate)
     if source.op == "add":
         terms = [child for child in source.inputs if child.op != "scalar"]
         source = terms[0] if len(terms) == 1 and terms[0].op == "tanh" else source
     elif source.op == "tanh":
         return False
-    same = source.op in GATES and source.inputs[0] is not other and _seen_through(other).op not in GATES
-    return same and {*gate.tensor.names} <= {*other.tensor.names}
+    if source.op not in GATES or _seen_through(other).op in GATES or _made_of(source.inputs[0]) is other:
+        return False
+    return varies(source) and {*gate.tensor.names} <= {*other.tensor.names}
+
+
+def _made_of(node: Node) -> Node:
+    """The value under products and sums with numbers."""
+    while node.op in ("mul", "div", "add", "sub", "neg"):
+        others = [child for child in node.inputs if child.op != "scalar"]
+        if len(others) != 1:
+            break
+        node = others[0]
+    return node
 
 
 def _seen_through(node: Node) -> Node:

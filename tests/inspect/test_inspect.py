@@ -93,6 +93,19 @@ def test_the_module_is_left_as_it_was(module: Any, inputs: dict[str, Tensor]) ->
     assert (set(module.__dict__), module.training, set(module._modules)) == before
 
 
+def test_states_are_left_as_they_were_and_a_fixed_batch_is_not_cut() -> None:
+    text = """
+    block f(x: [B, D]) -> [B, D] {
+        state last: [B, D] = 0
+        next last = x
+        return x * sigmoid(last + x * 2 + mean(x, D))
+    }"""
+    module = attn.compile(attn.text(text), B=2, D=4)
+    found = attn.inspect(module, {"x": torch.ones(2, 4)})
+    assert repr(found) == "<1 gate of f, on 1 sample>"
+    assert module.last.abs().max() == 0
+
+
 def test_a_large_map_is_shown_in_cells_and_measured_whole(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = torch.randint(12, (1, 40), generator=torch.Generator().manual_seed(1))
     inputs = {"ids": ids, "keep": torch.ones(1, 40, dtype=torch.bool)}
@@ -143,6 +156,7 @@ def test_places_are_told_from_heads() -> None:
         ("std.channel:gct", [("C",)]),
         ("std.triplet:triplet", [("H", "W"), ("C", "W"), ("C", "H")]),
         ("std.feedforward:swiglu", []),
+        ("std.pointwise:quick_gelu", []),
         ("std.heads:mha", []),
     ],
 )
