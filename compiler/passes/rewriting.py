@@ -66,7 +66,7 @@ def rewrite(graph: Graph, rule: Rule) -> Graph:
     updates = tuple((slot, state.new[node]) for slot, node in graph.updates)
     if all(a.node is b.node for a, b in zip(outputs, graph.outputs, strict=True)) and updates == graph.updates:
         return graph
-    named = tuple(replace(one, node=state.new.get(one.node, one.node)) for one in graph.names)
+    named = tuple(one if (new := state.new.get(one.node)) is None or new is one.node else replace(one, node=new) for one in graph.names)
     return replace(graph, outputs=outputs, updates=updates, names=named)
 
 
