@@ -73,7 +73,12 @@ function pixels(canvas, cells, [least, most] = [0, cells.most], paint = (part) =
 /** Over an image: what is little is dark, so that what is most stays as it is. */
 const dim = (part) => [0, 0, 0, Math.round(205 * (1 - part))];
 
-const short = (value) => (value === 0 ? "0" : Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2));
+/** A number in a few letters; small ones keep two digits. */
+const short = (value) => {
+  const size = Math.abs(value);
+  if (size === 0) return "0";
+  return size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : size >= 0.1 ? value.toFixed(2) : String(Number(value.toPrecision(2)));
+};
 
 /** Every how many labels there is room for one. */
 const every = (count, size, room) => Math.max(1, Math.ceil(room / Math.max(size, 0.01)));

@@ -79,7 +79,7 @@ function large(sample) {
   else figures.append(heat(cells, { rows: one.rows, columns: one.keys, width: Math.min(400, 34 * cells.columns), said: tell, onrow: choose, chosen: row, name: one.site }));
   const numbers = one.heads[chosen.head];
   const far = numbers.distance === null ? "" : `, distance ${short(numbers.distance)} tokens`;
-  const caption = element("figcaption", {}, `Entropy ${short(numbers.entropy)} of ${short(numbers.most_entropy)} bits${far}. `, legend(cells.most));
+  const caption = element("figcaption", {}, `Entropy ${short(numbers.entropy)} of ${short(numbers.most_entropy)} bits${far}. `, grid ? "" : legend(cells.most));
   const body = element("figure", {}, element("div", { class: "name" }, `${one.site}, head ${chosen.head}`), figures, said, caption);
   if (!grid && one.keys.length <= 64 && sample.tokens.length) body.append(tokens(one, cells, row, choose));
   return body;
