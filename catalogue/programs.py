@@ -9,9 +9,11 @@ from functools import cache
 
 from ..compiler.program import BlockProgram, select
 from ..compiler.prune.sites import values_of
+from ..dsl import modules
+from ..dsl.diagnostics import Diagnostic
 from ..dsl.loader import Library, Unit
 from ..dsl.tree import Block
-from .entries import Entry
+from .entries import HERE, Entry
 
 
 @dataclass(frozen=True)
@@ -36,15 +38,18 @@ class Piece:
         return sum(1 for line in self.text.splitlines() if line.strip() and not line.strip().startswith("#"))
 
 
+_library = cache(Library)
+
+
 @cache
-def _library() -> Library:
-    return Library()
+def _module(name: str) -> tuple[Unit, list[Diagnostic]]:
+    return _library().module(name)
 
 
 def load_block(target: str) -> BlockProgram:
     """The block of `MODULE:BLOCK`. Raises AttnError where there is none."""
     module, _, name = target.partition(":")
-    unit, diagnostics = _library().module(module)
+    unit, diagnostics = _module(module)
     return select(unit, name, diagnostics)
 
 
@@ -67,6 +72,16 @@ def digest(entry: Entry) -> str:
     """Of the text of all blocks that the system needs, in whatever file; comments do not count."""
     texts = {piece.key: re.sub(r"\s*#.*", "", piece.text) for target in entry.blocks for piece in pieces_of(load_block(target))}
     return hashlib.sha256("\n".join(texts.values()).encode()).hexdigest()[:16]
+
+
+def library_digest() -> str:
+    """Of every program and entry that ships, comments and all: where it is the recorded one, no program has changed."""
+    files = [
+        *sorted(modules.STD.glob("*.attn")),
+        *sorted((modules.STD / "systems").glob("*.attn")),
+        *sorted((HERE / "entries").glob("*.toml")),
+    ]
+    return hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in files)).hexdigest()[:16]
 
 
 def pieces_of(program: BlockProgram) -> list[Piece]:

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from .entries import HERE, Model, System, systems
-from .programs import digest
+from .programs import digest, library_digest, line_count
 
 RECORD = HERE / "recorded.json"
 State = Literal["works", "partly", "not yet"]
@@ -28,16 +28,18 @@ class Check(Model):
 
 
 class Run(Model):
-    """What the tests said of one system. `program` and `tests` are digests of what they ran on."""
+    """What the tests said of one system. `program` and `tests` are digests of what they ran on, `lines` is how long the program was."""
 
     program: str
     tests: str
+    lines: int = 0
     checks: list[Check]
 
 
 class Record(Model):
-    """The last run of `make systems`, by the ids of the systems."""
+    """The last run of `make systems`, by the ids of the systems. `library` is the digest of all programs if each is as it was recorded."""
 
+    library: str = ""
     systems: dict[str, Run] = Field(default_factory=dict[str, Run])
 
 
@@ -53,6 +55,20 @@ class Standing(Model):
 @cache
 def recorded() -> Record:
     return Record.model_validate_json(RECORD.read_text(encoding="utf-8")) if RECORD.is_file() else Record()
+
+
+@cache
+def unchanged() -> bool:
+    """Whether every program is as it was recorded, so that none needs to be read to say so."""
+    return recorded().library == library_digest()
+
+
+def lines_of(system: System) -> int | None:
+    """How long a system's program is; None without an entry."""
+    if system.entry is None:
+        return None
+    run = recorded().systems.get(system.id)
+    return run.lines if run is not None and run.lines and unchanged() else line_count(system.entry)
 
 
 def standing(system: System) -> Standing:
@@ -71,7 +87,7 @@ def _obstacles(system: System, run: Run | None) -> list[str]:
         return ["No recorded run has checked it."]
     assert system.entry is not None
     failed = [f"Does not hold: {check.sentence}" for check in run.checks if not check.holds]
-    changed = run.program != digest(system.entry)
+    changed = not unchanged() and run.program != digest(system.entry)
     return [*failed, *(["Its program has changed since its checks were recorded; `make systems` runs them again."] if changed else [])]
 
 
@@ -81,5 +97,6 @@ def standings() -> list[tuple[System, Standing]]:
 
 def record_text(record: Record) -> str:
     """The text of a record: systems by id, checks in the order of the tests."""
-    text = Record(systems=dict(sorted(record.systems.items()))).model_dump_json(indent=1, exclude_defaults=True)
+    ordered = record.model_copy(update={"systems": dict(sorted(record.systems.items()))})
+    text = ordered.model_dump_json(indent=1, exclude_defaults=True)
     return text + "\n"

@@ -9,10 +9,12 @@ from ..compiler.graph import Graph
 from ..compiler.prune.sites import whole_block
 from ..compiler.sizes import Size
 from .entries import Entry, System, system
-from .programs import line_count, load_block, pieces
-from .record import recorded, standing, standings
+from .programs import load_block, pieces
+from .record import lines_of, recorded, standing, standings
 
 Data = dict[str, Any]
+LARGEST_PICTURE = 50_000
+"""Characters of an SVG; more is about a hundred boxes."""
 COLUMNS = ("id", "state", "checks", "lines", "year", "kind", "program", "title")
 
 
@@ -21,14 +23,13 @@ def rows(kind: str | None = None, state: str | None = None) -> list[Data]:
     found: list[Data] = []
     for each, now in standings():
         if kind in (None, each.row.kind) and state in (None, now.state):
-            found.append({**each.row.model_dump(), **now.model_dump(), **_program(each.entry)})
+            found.append({**each.row.model_dump(), **now.model_dump(), **_program(each)})
     return found
 
 
-def _program(entry: Entry | None) -> Data:
-    if entry is None:
-        return {"program": None, "file": None, "lines": None}
-    return {"program": entry.blocks[0], "file": file_of(entry.blocks[0]), "lines": line_count(entry)}
+def _program(found: System) -> Data:
+    face = found.entry.blocks[0] if found.entry is not None else None
+    return {"program": face, "file": face and file_of(face), "lines": lines_of(found)}
 
 
 def file_of(target: str) -> str:
@@ -65,7 +66,7 @@ def one(id: str) -> Data:
     """All that is known of a system. Raises AttnError for an unknown id."""
     found = system(id)
     run = recorded().systems.get(id)
-    record = {**found.row.model_dump(), **standing(found).model_dump(), **_program(found.entry)}
+    record = {**found.row.model_dump(), **standing(found).model_dump(), **_program(found)}
     record["checked"] = [{**check.model_dump(), "holds": check.holds} for check in run.checks] if run and found.entry else []
     return {**record, **_entry(found)}
 
@@ -96,6 +97,20 @@ def _number(size: Size) -> Data:
 def drawn(entry: Entry) -> Graph:
     """The graph of the picture: the first block at the sizes of the entry, as small as its picture wants it."""
     return load_block(entry.blocks[0]).graph({**entry.bind, **entry.picture}, entry.inputs, checking=True)
+
+
+def picture(entry: Entry) -> str:
+    """The SVG of a system: blocks are open as deep as leaves it a picture that can be looked at, the program's own lines always."""
+    from ..compiler.view import render_svg
+
+    graph = drawn(entry)
+    found = render_svg(graph, 0)
+    for depth in (1, 2, None):
+        deeper = render_svg(graph, depth)
+        if len(deeper) > LARGEST_PICTURE:
+            break
+        found = deeper
+    return found
 
 
 def cited(target: str) -> Data | None:

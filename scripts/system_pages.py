@@ -12,7 +12,6 @@ from pages import DOCS, cell, fenced, prose, write
 
 from attn.catalogue import shown
 from attn.catalogue.entries import Entry, System, file_name, systems
-from attn.compiler.view import render_svg
 
 PICTURES = DOCS / "pictures" / "systems"
 TABLE = """\
@@ -28,7 +27,8 @@ own file, without comments.
 GALLERY = """\
 # Gallery
 
-Every system that is a program here, as `attn graph` draws it. This page is written by `make systems`; [the table](systems.md) has the rest.
+Every system that is a program here, as `attn systems ID -o FILE.svg` draws it. Blocks inside of a large one are single boxes, which
+`attn graph` opens. This page is written by `make systems`; [the table](systems.md) has the rest.
 """
 
 
@@ -40,7 +40,7 @@ def pages() -> dict[Path, str]:
 
 def pictures() -> dict[Path, str]:
     """The text of every picture by its path."""
-    return {picture_of(each): render_svg(shown.drawn(entry)) for each in worked() if (entry := each.entry) is not None}
+    return {picture_of(each): shown.picture(entry) for each in worked() if (entry := each.entry) is not None}
 
 
 def worked() -> list[System]:

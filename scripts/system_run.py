@@ -22,7 +22,7 @@ import system_pages
 
 from attn.catalogue import record, shown
 from attn.catalogue.entries import System, file_name, systems
-from attn.catalogue.programs import digest
+from attn.catalogue.programs import digest, library_digest, line_count
 from attn.catalogue.record import Check, Record, Run
 from attn.dsl.diagnostics import AttnError
 
@@ -97,11 +97,24 @@ def made(recorder: Recorder, chosen: list[System]) -> Record:
     """The new record: what was run just now, and what is kept of the others."""
     kept = {id: one for id, one in record.recorded().systems.items() if recorder.only and id not in recorder.only}
     fresh = {
-        each.id: Run(program=digest(each.entry), tests=digest_of_tests(each.id), checks=recorder.of(each.id))
+        each.id: Run(program=digest(each.entry), tests=digest_of_tests(each.id), lines=line_count(each.entry), checks=recorder.of(each.id))
         for each in chosen
         if each.entry is not None
     }
-    return Record(systems={**kept, **fresh})
+    return sealed(Record(systems={**kept, **fresh}))
+
+
+def sealed(found: Record) -> Record:
+    """The record with the digest of the library, if every program is as it was recorded."""
+    entries = {each.id: each.entry for each in systems()}
+    same = all((entry := entries[id]) is not None and one.program == digest(entry) for id, one in found.systems.items() if id in entries)
+    return found.model_copy(update={"library": library_digest() if same else ""})
+
+
+def store(found: Record) -> None:
+    write_whole(record.RECORD, record.record_text(found))
+    record.recorded.cache_clear()
+    record.unchanged.cache_clear()
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -130,6 +143,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="how many processes run the tests")
     given = parser.parse_args()
     if given.pages:
+        store(sealed(record.recorded()))
         system_pages.rewrite()
         return 0
     chosen = [each for each in systems() if each.entry is not None and (not given.only or each.id in given.only)]
@@ -158,8 +172,7 @@ def recreate(recorder: Recorder, chosen: list[System], jobs: int) -> int:
     if code not in (0, 1):
         print(f"the tests could not be run (pytest ended with {code}); nothing was written", file=sys.stderr)
         return 2
-    write_whole(record.RECORD, record.record_text(made(recorder, chosen)))
-    record.recorded.cache_clear()
+    store(made(recorder, chosen))
     system_pages.rewrite()
     tell(recorder)
     return code

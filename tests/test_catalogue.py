@@ -95,7 +95,7 @@ def state_after(monkeypatch: pytest.MonkeyPatch, run: Run | None, entry: Entry |
 
 
 def run_of(*checks: Check, program: str = "") -> Run:
-    return Run(program=program or digest(ENTRY), tests="", checks=list(checks))
+    return Run(program=program or digest(ENTRY), tests="", lines=5, checks=list(checks))
 
 
 GOOD = Check(sentence="It holds.", passed=3)

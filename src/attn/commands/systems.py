@@ -76,11 +76,10 @@ def _print_table(rows: list[dict[str, Any]], whole: bool) -> None:
 def _draw(id: str, output: Path) -> None:
     from ..catalogue import shown
     from ..catalogue.entries import worked
-    from ..compiler.view import render_svg
 
     if output.suffix != ".svg":
         raise click.UsageError(f"cannot draw into {output}: use a file that ends with .svg")
-    emit(render_svg(shown.drawn(worked(id))), output)
+    emit(shown.picture(worked(id)), output)
 
 
 @click.command("new")
