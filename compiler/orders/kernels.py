@@ -75,18 +75,16 @@ def _matmul(tracer: Tracer, args: Args, kwargs: Options) -> Tensor:
 
 def _rows_as_one(tracer: Tracer, x: Tensor, kernel: str) -> None:
     """A copy inside a kernel that wants rows of features, where the rows do not run on."""
-    assert x.memory is not None
-    sizes = x.memory.sizes
-    if len(sizes) > 2 and x.memory.reshaped((fresh(sizes[:-1]).elements(), sizes[-1])) is None:
+    sizes = x.memory.sizes if x.memory is not None else ()
+    if x.memory is not None and len(sizes) > 2 and x.memory.reshaped((fresh(sizes[:-1]).elements(), sizes[-1])) is None:
         tracer.copied_inside(x, kernel, x.memory, -1)
 
 
 def _as_one(tracer: Tracer, x: Tensor, kernel: str, lies: Memory | None = None) -> None:
     """A copy inside a kernel that wants one leading dimension before the last two; `lies` is what is left of `x` by then."""
     memory = lies or x.memory
-    assert memory is not None
-    sizes = memory.sizes
-    if len(sizes) > 3 and memory.reshaped((fresh(sizes[:-2]).elements(), *sizes[-2:])) is None:
+    sizes = memory.sizes if memory is not None else ()
+    if memory is not None and len(sizes) > 3 and memory.reshaped((fresh(sizes[:-2]).elements(), *sizes[-2:])) is None:
         tracer.copied_inside(x, kernel, memory, -2)
 
 

@@ -18,7 +18,8 @@ from attn.compiler.orders.plan import Orders, distinct, orders
 from attn.compiler.sizes import Size
 
 SIZES = {"H": 8, "W": 8, "N": 16, "M": 16, "T": 16}
-DOES_NOT_FIT = [("patches", "pixel_shuffle", {"by": 3}), ("positions", "learned", {"D": 4, "length": 9})]
+SMALL = {"H": 4, "W": 4, "N": 4, "M": 4, "T": 4, "C": 9}
+"""For blocks of a fixed length, and for one whose channels are squares."""
 
 
 def memory_of(x: Tensor) -> Memory:
@@ -111,9 +112,18 @@ def planned(plan: Orders, sizes: Mapping[str, int], times: int = 1) -> list[int]
     return sorted(found)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case not in DOES_NOT_FIT], ids=lambda case: f"{case[0]}-{case[1]}")
+def measured(made: Any) -> tuple[dict[str, int], list[int]]:
+    """The bytes of every copy of a run, at the common sizes or, where a block does not run at these, at small ones."""
+    try:
+        return SIZES, sorted(copy.bytes for copy in copies(made, SIZES))
+    except (attn.AttnError, ValueError, IndexError, RuntimeError):
+        return SMALL, sorted(copy.bytes for copy in copies(made, SMALL))
+
+
+@pytest.mark.parametrize("case", {case[:2]: case for case in CASES}.values(), ids=lambda case: f"{case[0]}-{case[1]}")
 def test_planned_copies_are_the_measured_ones(case: Case) -> None:
+    """In every block of the library, one way each; `benchmarks/copies.py` compares all ways."""
     module, block, bind = case
     made: Any = attn.compile(f"std.{module}", block, bind=bind)
-    measured = sorted(copy.bytes for copy in copies(made, SIZES))
-    assert planned(orders(made.optimised.graph), SIZES) == measured
+    sizes, found = measured(made)
+    assert planned(orders(made.optimised.graph), sizes) == found
