@@ -60,7 +60,11 @@ def _matmul(tracer: Tracer, args: Args, kwargs: Options) -> Tensor:
     from .tracing import Tensor
 
     left, right = args[0].memory, args[1].memory
-    if left is None or right is None or len(left.sizes) == 1 or len(right.sizes) == 1:
+    if left is None or right is None:
+        for arg in args[:2]:
+            _as_one(tracer, arg, "matmul")
+        return Tensor(None)
+    if len(left.sizes) == 1 or len(right.sizes) == 1:
         return Tensor(None)
     if len(right.sizes) == 2:
         _rows_as_one(tracer, args[0], "matmul")

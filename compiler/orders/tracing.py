@@ -180,16 +180,16 @@ class Tracer(Moves):
         found = moved(name, x.memory, args)
         if name == "narrow":
             return Tensor(found)
-        return self.copy(x, args) if found is None else Tensor(found, (), x.base, x.draft)
+        if found is None:
+            return Tensor(moved(name, fresh(x.memory.sizes), args), draft=self._copied(x, args))
+        return Tensor(found, (), x.base, x.draft)
 
-    def copy(self, x: Tensor, key: Any) -> Tensor:
-        """A tensor of the same numbers in the order of its dimensions."""
+    def _copied(self, x: Tensor, args: Any) -> Draft:
+        """The copy that a move makes; the same one of the same tensor is made once."""
         assert x.memory is not None
-        key = (x.base, x.memory, key)
-        draft = next((one for one in self.drafts if one.key == key), None)
-        if draft is None:
-            draft = self._draft(x, key, self._groups, x.memory)
-        return Tensor(None, draft=draft)
+        key = (x.base, x.memory, args)
+        found = next((one for one in self.drafts if one.key == key), None)
+        return found or self._draft(x, key, self._groups, x.memory)
 
     def copied_inside(self, x: Tensor, kernel: str, memory: Memory, together: int) -> None:
         """A copy that a kernel makes of an operand for itself, when it has this memory; it takes the first `together` axes as one."""
