@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from ..graph import Node
@@ -12,11 +13,12 @@ from .metrics import shorten
 _SIZE = 40
 
 
-def axis_pairs(type: TensorType | TupleType) -> list[tuple[str, str]]:
+@lru_cache(maxsize=4096)
+def axis_pairs(type: TensorType | TupleType) -> tuple[tuple[str, str], ...]:
     """Name and size of every axis, the leading ones first. A value with several tensors has none of its own."""
     if isinstance(type, TupleType):
-        return []
-    return [(name, shorten(str(size), _SIZE)) for name, size in sorted(type.axes, key=lambda axis: axis.name != STAR)]
+        return ()
+    return tuple((name, shorten(str(size), _SIZE)) for name, size in sorted(type.axes, key=lambda axis: axis.name != STAR))
 
 
 def worked_along(node: Node) -> list[str]:

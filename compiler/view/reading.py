@@ -56,6 +56,7 @@ class _Reader:
         self.number: dict[Key, int] = {}
         self.found: dict[tuple[int, str], tuple[Node, dict[int, None]]] = {}
         self.arguments: dict[int, dict[tuple[int, str], None]] = {}
+        self.readers: dict[Key, dict[Key, None]] = {}
 
     def reading(self) -> Reading:
         keys = self.values.drawn()
@@ -96,7 +97,7 @@ class _Reader:
 
     def _weights(self, keys: list[Key]) -> dict[Key, list[Key]]:
         """The weights that get a box, by the first of those that share it: states, and what several boxes read."""
-        readers: dict[Key, dict[Key, None]] = {}
+        readers = self.readers
         for key in keys:
             for node in self.values.inputs(key):
                 readers.setdefault(self.values.origin(node)[0], {})[key] = None
@@ -114,7 +115,7 @@ class _Reader:
     def _add_weight(self, first: Key, group: list[Key], paths: dict[Key, Path]) -> None:
         """One box for all the weights that one owner shares; it stands where all its readers are."""
         weights = tuple(self._weight(key) for key in group)
-        readers = [paths[key] for key in paths if any(self.values.origin(node)[0] in group for node in self.values.inputs(key))]
+        readers = [paths[reader] for key in group for reader in self.readers.get(key, ())]
         self._add(first, self.labels.weight_box(weights), _common(readers))
         for key in group:
             self.number[key] = self.number[first]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from ..graph import Node, Weight
@@ -17,6 +18,7 @@ _LABEL = 40
 _SIZE = 14
 
 
+@lru_cache(maxsize=4096)
 def axes_text(type: TensorType | TupleType) -> str:
     """`*, N, D=4*C`: what stands beside a wire. A type that is not float is named; a number without axes is `()`."""
     if isinstance(type, TupleType):
@@ -26,6 +28,7 @@ def axes_text(type: TensorType | TupleType) -> str:
     return shorten(text if type.dtype in ("float", "wide") else f"{type.dtype} {text}", _LABEL)
 
 
+@lru_cache(maxsize=4096)
 def type_text(type: TensorType | TupleType) -> str:
     """The whole type, for a tip."""
     return shorten(str(type), 400)

@@ -198,12 +198,19 @@ class Controls {
     const press = { open: () => viewer.openAll(true), close: () => viewer.openAll(false), fit: () => viewer.active.fit(), strands: () => this.strands(), svg: () => viewer.save("svg"), png: () => viewer.save("png"), help: () => byId("help").showModal(), text: () => this.showText() };
     for (const [name, does] of Object.entries(press)) byId(`do-${name}`).addEventListener("click", does);
     this.axes = byId("axes");
-    this.axes.replaceChildren(...data.axes.map((name) => axisChip(viewer, name, this.sizeOf(name))));
+    this.showAxes(24);
     this.listenToSearch();
     addEventListener("keydown", (event) => this.key(event));
     document.addEventListener("theme", () => this.themed());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.themed());
     this.listenToPrinter();
+  }
+
+  /** The axes on most wires, and a button for the others where there are many. */
+  showAxes(most) {
+    const { viewer } = this, { axes } = viewer.data, chips = axes.slice(0, most).map((name) => axisChip(viewer, name, this.sizeOf(name)));
+    const more = axes.length > most ? [element("button", { class: "chip axis-star", onclick: () => this.showAxes(axes.length) }, `and ${axes.length - most} more`)] : [];
+    this.axes.replaceChildren(...chips, ...more);
   }
 
   sizeOf(name) {
