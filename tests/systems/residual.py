@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any
 
 import torch
@@ -52,16 +53,26 @@ def residual(w: Weights, x: Tensor, stride: int, gate: Callable[[Tensor], Tensor
     return fn.relu(gate(y) + shortcut(part(w, "shortcut"), x, stride, pooled))
 
 
-def resnet(name: str, gate: Gate, depths: Sequence[int], **options: bool) -> Callable[[Weights, Tensor], Tensor]:
+def blocks(w: Weights) -> Iterator[tuple[int, bool, dict[str, Tensor]]]:
+    """The blocks of a network: the number of the stage, whether the stage is stepped into here, and the weights."""
+    for s in count():
+        for i in count():
+            own = part(w, f"stages.{s}.blocks.{i}")
+            if not own:
+                break
+            yield s, s > 0 and i == 0, own
+        if i == 0:
+            return
+
+
+def resnet(name: str, gate: Gate, **options: bool) -> Callable[[Weights, Tensor], Tensor]:
     """A residual network whose blocks have an attention module of that name."""
 
     def run(w: Weights, x: Tensor) -> Tensor:
         x = stem(part(w, "stem"), x)
-        for s, depth in enumerate(depths):
-            for i in range(depth):
-                path = f"stages.{s}.blocks.{i}"
-                own = part(w, f"{path}.{name}")
-                x = residual(part(w, path), x, 2 if s and not i else 1, lambda y, own=own, s=s: gate(own, y, s), **options)
+        for s, first, own in blocks(w):
+            inner = part(own, name)
+            x = residual(own, x, 2 if first else 1, lambda y, inner=inner, s=s: gate(inner, y, s), **options)
         return dense(w, "fc", x.mean((2, 3)))
 
     return run

@@ -24,7 +24,7 @@ def test_the_number_of_parameters() -> None:
 def test_the_lowest_frequency_alone_is_squeeze_and_excitation(side: int) -> None:
     made = attn.std.frequency.fca(C=16, reduction=4, side=side, us=[0], vs=[0], dtype=torch.float64)
     plain = attn.std.channel.se(C=16, reduction=4, bias=False, dtype=torch.float64)
-    plain.load_state_dict({"fc1.weight": made.fc1.weight * side, "fc2.weight": made.fc2.weight})
+    plain.load_state_dict({name: made.get_parameter(name) * by for name, by in (("fc1.weight", side), ("fc2.weight", 1))})
     x = torch.randn(2, 16, side, side, dtype=torch.float64)
     assert_close(made(x), plain(x), **CLOSE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import pytest
@@ -68,12 +69,10 @@ def test_the_whole_network_is_timms(timm: Any) -> None:
 @pytest.mark.system("resnest", "So do small networks with radix 4 in 2 groups and radix 1 in 4 groups, with means before the attention.")
 @pytest.mark.parametrize(("radix", "cardinality", "base"), [(4, 2, 40), (1, 4, 24)])
 def test_other_networks_are_timms(timm: Any, radix: int, cardinality: int, base: int) -> None:
-    from timm.models.resnest import ResNestBottleneck
-    from timm.models.resnet import ResNet
-
+    blocks, networks = (importlib.import_module(f"timm.models.{name}") for name in ("resnest", "resnet"))
     args = {"radix": radix, "avd": True, "avd_first": True}
     shape = {"stem_type": "deep", "stem_width": 4, "avg_down": True, "channels": (64,) * 4, "base_width": base, "num_classes": 7}
-    other = ResNet(ResNestBottleneck, (1,) * 4, cardinality=cardinality, block_args=args, **shape)
+    other = networks.ResNet(blocks.ResNestBottleneck, (1,) * 4, cardinality=cardinality, block_args=args, **shape)
     bind = {
         "depths": [1] * 4,
         "widths": [64] * 4,

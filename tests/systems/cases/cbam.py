@@ -35,7 +35,7 @@ def case(pools: tuple[str, ...] = POOLS[:2], **bind: Any) -> Case:
 
 
 MAP = {"H": 5, "W": 7}
-NET: dict[str, Any] = {"depths": [1, 1], "widths": [4, 8], "reduction": 4, "classes": 5}
+NET: dict[str, Any] = {"widths": [4, 8], "reduction": 4, "classes": 5}
 
 CASES = [
     case(),
@@ -44,6 +44,7 @@ CASES = [
     *[case(bias=bias, kernel=kernel, norm=norm) for bias, kernel, norm in ((True, 3, True), (True, 7, False), (False, 5, False))],
     case(spatial=False),
     Case("std.channel", "cbam", cbam, ((2, 37, 3, 4),), {"C": 37}, {"H": 3, "W": 4}),
-    *[Case("std.systems.cbam", "cbam_resnet", resnet("cbam", lambda w, x, _: cbam(w, x), NET["depths"], early=early), ((1, 3, 21, 27),),
-           {**NET, "early": early}, {"H": 21, "W": 27}, half=False, scale=0.2) for early in (False, True)],
+    *[Case("std.systems.cbam", "cbam_resnet", resnet("cbam", lambda w, x, _: cbam(w, x), early=early), ((1, 3, 21, 27),),
+           {**NET, "early": early, "depths": [1] * stages}, {"H": 21, "W": 27},
+           half=False, scale=0.2) for early, stages in ((False, 1), (True, 2))],
 ]  # fmt: skip

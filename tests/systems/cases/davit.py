@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -48,9 +49,9 @@ def layer(w: Weights, x: Tensor, count: int, kind: str, size: int) -> Tensor:
     return x + mixed(w, "mlp.fc2", fn.gelu(mixed(w, "mlp.fc1", norm(w, "norm2", x, 1))))
 
 
-def network(w: Weights, x: Tensor) -> Tensor:
+def network(w: Weights, x: Tensor, depths: Sequence[int]) -> Tensor:
     x = norm(w, "stem.norm", conv(w, "stem.conv", x, stride=4), 1)
-    for s, depth in enumerate(NET["depths"]):
+    for s, depth in enumerate(depths):
         if s:
             x = norm(w, f"stages.{s}.norm", x, 1)
             kernel = w[f"stages.{s}.down.weight"].unflatten(1, (-1, 2, 2))
@@ -62,10 +63,11 @@ def network(w: Weights, x: Tensor) -> Tensor:
 
 
 MAP = {"H": 5, "W": 7}
-NET: dict[str, Any] = {"widths": [4, 6], "heads": [2, 3], "depths": [1, 2], "window": 3, "classes": 5}
+NET: dict[str, Any] = {"widths": [4, 6], "heads": [2, 3], "window": 3, "classes": 5}
 
 CASES = [
-    Case("std.systems.davit", "davit", network, ((1, 3, 23, 34),), NET, {"H": 23, "W": 34}, half=False, scale=0.3),
+    *[Case("std.systems.davit", "davit", partial(network, depths=depths), ((1, 3, 23, 34),), {**NET, "depths": depths},
+           {"H": 23, "W": 34}, half=False, scale=0.3) for depths in ([1, 1], [1, 2])],
     *[Case("std.systems.davit", "layer", partial(layer, count=2, kind=kind, size=3), ((2, 6, 5, 7),),
            {"D": 6, "heads": 2, "kind": kind, "window": 3}, MAP) for kind in ("spatial", "channel")],
     *[Case("std.channel_tokens", "channel_group", partial(channels, count=g), ((2, 9, 12),), {"D": 12, "groups": g, "bias": b}, {"N": 9})

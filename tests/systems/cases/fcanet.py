@@ -40,11 +40,11 @@ def dct_wave(_: Weights, k: Tensor) -> Tensor:
     return factor[..., None] * torch.cos(math.pi * k[..., None] * (at + 0.5) / 9) / 3
 
 
-NET: dict[str, Any] = {"depths": [1, 1], "widths": [16, 16], "sides": [14, 7], "reduction": 4, "classes": 5}
+NET: dict[str, Any] = {"widths": [16, 16], "sides": [14, 7], "reduction": 4, "classes": 5}
 
 
 def network(w: Weights, x: Tensor) -> Tensor:
-    return resnet("fca", lambda own, y, s: fca(own, y, NET["sides"][s]), NET["depths"])(w, x)
+    return resnet("fca", lambda own, y, s: fca(own, y, NET["sides"][s]))(w, x)
 
 
 CASES = [
@@ -57,6 +57,6 @@ CASES = [
         for n in (1, 2, 4, 8)
     ],
     Case("std.frequency", "dct_wave", dct_wave, (torch.arange(9.0, dtype=torch.float64),), {"T": 9}),
-    *[Case("std.systems.fcanet", "fca_resnet", network, ((1, 3, 37, 45),), {**NET, "small": small}, {"H": 37, "W": 45}, half=False,
-           scale=0.2) for small in (False, True)],
+    *[Case("std.systems.fcanet", "fca_resnet", network, ((1, 3, 37, 45),), {**NET, "small": small, "depths": [1] * stages},
+           {"H": 37, "W": 45}, half=False, scale=0.2) for small, stages in ((False, 1), (True, 2))],
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as fn
 
 from ..plain import batch_norm, conv, dense
-from ..residual import shortcut, stem, unit
+from ..residual import blocks, shortcut, stem, unit
 from ..support import Case, Weights, part
 
 
@@ -35,16 +35,14 @@ def block(w: Weights, x: Tensor, stride: int, average: bool, early: bool, radix:
 
 def network(w: Weights, x: Tensor, radix: int = 2, cardinality: int = 1, early: bool = False) -> Tensor:
     x = stem(part(w, "stem"), x)
-    for s, depth in enumerate(NET["depths"]):
-        for i in range(depth):
-            first = s > 0 and i == 0
-            x = block(part(w, f"stages.{s}.blocks.{i}"), x, 2 if first else 1, first, early, radix, cardinality)
+    for _, first, own in blocks(w):
+        x = block(own, x, 2 if first else 1, first, early, radix, cardinality)
     return dense(w, "fc", x.mean((2, 3)))
 
 
 PAIRS = [(2, 1), (1, 1), (4, 1), (2, 2)]
 MAP = {"H": 7, "W": 5}
-NET: dict[str, Any] = {"depths": [1, 1], "widths": [64, 64], "first": 6, "base": 4, "classes": 5}
+NET: dict[str, Any] = {"widths": [64, 64], "first": 6, "base": 4, "classes": 5}
 BLOCK: dict[str, Any] = {"C": 6, "width": 4, "inner": 4, "average": True}
 
 CASES = [
@@ -56,6 +54,6 @@ CASES = [
            ((2, 6, 7, 5),), {**BLOCK, "stride": s, "early": e, "radix": r, "cardinality": k}, MAP, scale=0.3)
       for s, e, r, k in ((2, False, 2, 1), (1, True, 1, 2))],
     *[Case("std.systems.resnest", "resnest", partial(network, radix=r, cardinality=k, early=e), ((1, 3, 37, 30),),
-           {**NET, "radix": r, "cardinality": k, "early": e}, {"H": 37, "W": 30}, half=False, scale=0.2)
-      for r, k, e in ((2, 1, False), (1, 2, True))],
+           {**NET, "radix": r, "cardinality": k, "early": e, "depths": [1] * n}, {"H": 37, "W": 30}, half=False, scale=0.2)
+      for r, k, e, n in ((2, 1, False, 1), (1, 2, True, 2))],
 ]  # fmt: skip

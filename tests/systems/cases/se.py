@@ -31,12 +31,13 @@ block hard(x: [*, C, H, W], reduction: int = 4) -> [*, C, H, W] {
 }
 """
 MAP = {"H": 7, "W": 5}
-NET: dict[str, Any] = {"depths": [1, 1], "widths": [4, 6], "reduction": 4, "classes": 5}
+NET: dict[str, Any] = {"widths": [4, 6], "reduction": 4, "classes": 5}
 
 CASES = [
     *[Case("std.channel", "se", se, ((2, 12, 7, 5),), {"C": 12, "reduction": r, "bias": b}, MAP) for r in (4, 1) for b in (True, False)],
     Case("std.channel", "se", se, ((2, 32, 7, 5),), {"C": 32}, MAP),
     Case("", "hard", hard, ((2, 12, 7, 5),), {"C": 12}, MAP, program=HARD),
-    *[Case("std.systems.se", "se_resnet", resnet("se", lambda w, x, _: se(w, x), NET["depths"], early=early), ((1, 3, 29, 22),),
-           {**NET, "early": early}, {"H": 29, "W": 22}, half=False, scale=0.2) for early in (False, True)],
+    *[Case("std.systems.se", "se_resnet", resnet("se", lambda w, x, _: se(w, x), early=early), ((1, 3, 29, 22),),
+           {**NET, "early": early, "depths": [1] * stages}, {"H": 29, "W": 22},
+           half=False, scale=0.2) for early, stages in ((False, 1), (True, 2))],
 ]  # fmt: skip

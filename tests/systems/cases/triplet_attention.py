@@ -27,12 +27,12 @@ def triplet(w: Weights, x: Tensor) -> Tensor:
 
 
 MAP = {"C": 6, "H": 5, "W": 7}
-NET: dict[str, Any] = {"depths": [1, 1], "widths": [4, 6], "classes": 5}
+NET: dict[str, Any] = {"widths": [4, 6], "classes": 5}
 
 CASES = [
     *[Case("std.triplet", "triplet", triplet, ((2, 6, 5, 7),), {"spatial": spatial, "kernel": kernel}, MAP)
       for spatial in (True, False) for kernel in (7, 3)],
     Case("std.triplet", "zgate", zgate, ((2, 3, 5, 4),), {}, {"P": 3, "U": 5, "V": 4}),
-    Case("std.systems.triplet_attention", "triplet_resnet", resnet("triplet", lambda w, x, _: triplet(w, x), NET["depths"]),
-         ((1, 3, 35, 43),), NET, {"H": 35, "W": 43}, half=False, scale=0.2),
+    *[Case("std.systems.triplet_attention", "triplet_resnet", resnet("triplet", lambda w, x, _: triplet(w, x)), ((1, 3, 35, 43),),
+           {**NET, "depths": [1] * stages}, {"H": 35, "W": 43}, half=False, scale=0.2) for stages in (1, 2)],
 ]  # fmt: skip
