@@ -49,7 +49,8 @@ class Looker:
         self._known: dict[AttnModule, tuple[Looked, Served]] = {}
 
     def look(self, sample: Sample) -> Looked:
-        runs = self.module.chosen((), sample.inputs)
+        inputs = alike(self.module, sample.inputs)
+        runs = self.module.chosen((), inputs)
         if runs not in self._known:
             graph = runs.attn_graph
             sites, gates = sites_of(graph), gates_of(graph)
@@ -57,8 +58,16 @@ class Looker:
             self._known[runs] = Looked(graph, sites, gates, {}), served
         looked, served = self._known[runs]
         with torch.no_grad():
-            _, (values,) = served.run((), sample.inputs)
+            _, (values,) = served.run((), inputs)
         return Looked(looked.graph, looked.sites, looked.gates, values)
+
+
+def alike(module: AttnModule, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Inputs on the device of the module's weights, and in their kind of floating point."""
+    like = next((weight for weight in module.parameters() if weight.is_floating_point()), None)
+    if like is None:
+        return dict(inputs)
+    return {name: x.to(like.device, like.dtype if x.is_floating_point() else x.dtype) for name, x in inputs.items()}
 
 
 # ---------------------------------------------------------------- maps
@@ -122,7 +131,7 @@ def _flat(site: Site, seen: SeenValue, taken: Mapping[str, slice]) -> Tensor:
     part = seen.at(asked)
     left = [name for name in seen.axes if name != site.sample]
     order = (*site.places, *site.heads, *site.rows, *site.keys)
-    part = part.permute(*(left.index(name) for name in order)).float()
+    part = part.permute(*(left.index(name) for name in order)).float().cpu()
     part = part.mean(tuple(range(len(site.places)))) if site.places else part
     split = len(site.heads), len(site.rows)
     shape = part.shape
@@ -200,7 +209,7 @@ def _cells(labels: Sequence[str], size: int) -> list[str]:
 
 def measure_gate(gate: Gate, seen: SeenValue, places: tuple[str, str] | None) -> GateRecord:
     """The values of a gate: along every axis, and over the two axes that a picture shows best. `places` are the axes of an image."""
-    value = seen.at({gate.sample: 0} if gate.sample is not None else {}).float()
+    value = seen.at({gate.sample: 0} if gate.sample is not None else {}).float().cpu()
     left = [name for name in seen.axes if name != gate.sample]
     sizes = dict(zip(left, value.shape, strict=True))
     plane = _plane(left, sizes, places)

@@ -106,6 +106,13 @@ def test_states_are_left_as_they_were_and_a_fixed_batch_is_not_cut() -> None:
     assert module.last.abs().max() == 0
 
 
+def test_inputs_come_in_the_dtype_of_the_weights() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(1, 3, 8)
+    half = attn.inspect(attn.std.heads.mha(D=8, heads=2, dtype="bfloat16"), {"x": x}).report
+    assert sum(half.samples[0].maps[0].maps[0][0]) == pytest.approx(1, abs=1e-3)
+
+
 def test_a_large_map_is_shown_in_cells_and_measured_whole(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = torch.randint(12, (1, 40), generator=torch.Generator().manual_seed(1))
     inputs = {"ids": ids, "keep": torch.ones(1, 40, dtype=torch.bool)}
