@@ -176,7 +176,8 @@ def test_keys_of_the_answers_in_json(folder: Path) -> None:
     assert {"code", "severity", "title", "file", "line", "column", "help"} <= set(diagnostic[0])
     assert keys("show", "wrong.attn", code=1) == diagnostic
     (block,) = keys("show", "se.attn")
-    assert block == ["name", "file", "signature", "doc", "axes", "bound", "parameters", "buffers", "flops", "bytes", "weights", "guards"]
+    facts = ["name", "file", "signature", "doc", "axes", "bound", "parameters", "buffers", "flops", "bytes", "weights", "guards", "system"]
+    assert block == facts
     assert {tuple(row) for row in keys("list")} == {("module", "name", "signature", "summary")}
     assert len({tuple(row) for row in keys("doc")}) == 1
     assert keys("doc", "attend") == keys("doc")[:1]
