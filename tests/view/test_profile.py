@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from golden_support import GOLDEN, Golden, golden_files
 
-from attn import AttnError, load, view
+from attn import AttnError, load, text, view
 from attn.compiler.view import to_onnx
 from attn.compiler.view.profile import Times
 from attn.compiler.view.reading import read_with_nodes
 from attn.dsl.render import render_all
 
-PROFILES = golden_files(GOLDEN / "viewing")
+PROFILES = golden_files(GOLDEN / "viewing", "E0703-*.txt")
+WITHOUT_ONNX = GOLDEN / "viewing" / "E0704-without-onnx.txt"
 
 
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
@@ -44,7 +45,14 @@ def test_a_name_that_several_boxes_have_is_shared_evenly() -> None:
     assert sum(found.boxes.values()) == pytest.approx(3.0)
 
 
-def test_without_the_package_onnx_a_diagnostic_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_package_onnx_a_diagnostic_says_how_to_get_it(
+    golden: Callable[[Path, Callable[[Golden], str]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(AttnError, match=r"E0704.*\n.*attn\[onnx\]"):
-        to_onnx(load("std.channel", "se").graph({}, checking=True))
+
+    def told(case: Golden) -> str:
+        with pytest.raises(AttnError) as caught:
+            to_onnx(load(text(case.source)).graph({}, checking=True))
+        return render_all(caught.value.diagnostics, color=False) + "\n"
+
+    golden(WITHOUT_ONNX, told)
