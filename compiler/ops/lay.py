@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def lower_lay(e: Emitter, node: Node) -> Value:
-    """A copy, unless its dimensions are in this order already."""
+    """A copy, unless its numbers are in this order already."""
     from ..lower.emitter import Value
 
     value, order = e.value(node.inputs[0]), node["order"]
-    return value if value.axes == order else Value(e.method("contiguous", e.order(value, order)), order)
+    return Value(e.method("contiguous", e.order(value, order)), order)
 
 
 register(Operator("lay", "shape", "A value in one order in memory. Option: order. Made by the optimiser.", lower=lower_lay, cost=no_cost))

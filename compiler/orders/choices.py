@@ -147,7 +147,8 @@ def attention_ways(making: Making, node: Node, now: Mapping[Node, Node], values:
 def _queries_laid(making: Making, attend: Node, layout: Layout, values: Mapping[Node, Any]) -> Node:
     """An attention whose queries are put in an order that it takes as it is: the result has the same."""
     x, *rest = attend.inputs
-    order = arranged(lies(values[x]), (layout.batch, layout.heads, layout.rows))
+    now = lies(values[x])
+    order = arranged(now, [tuple(name for name in group if name in now) for group in (layout.batch, layout.heads, layout.rows)])
     return making.on(attend, [making.lay(x, order, attend), *rest])
 
 
