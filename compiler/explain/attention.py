@@ -76,6 +76,8 @@ def _one(node: Node, training: bool, condition: str) -> Attention:
 
 def function_of(node: Node, way: Way) -> str:
     """The function that the generated code calls."""
+    if way.layout is not None and way.layout.causal:
+        return "scaled_dot_product_attention"
     if way.kind == "fused":
         return next((name for option, name in FUSED.items() if option in node["extras"]), "scaled_dot_product_attention")
     if way.kind == "chunked":
@@ -128,7 +130,9 @@ def _remarks(parts: Roles, way: Way, training: bool) -> list[str]:
         found.append("the sink is one more feature of the queries and one more key, which has no value")
     if way.layout.padded:
         found.append(f"{way.layout.padded} get zeros as further features, as PyTorch's kernels want as many of queries as of values")
-    if "where" in parts.extras:
+    if way.layout.causal:
+        found.append("`where=` is its flag for causal attention: pairs that are refused are not worked out")
+    elif "where" in parts.extras:
         found.append("`where=` is a mask to it: pairs that are refused are worked out too, and thrown away")
     return found + _falls_back(parts, way.layout, training)
 

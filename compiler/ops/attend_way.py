@@ -17,6 +17,7 @@ from ..graph import Node
 from ..sizes import Size, at_least, equal
 from ..types import TensorType
 from .facts import is_number
+from .mask_offsets import Band, conditions, facts
 
 Names = tuple[str, ...]
 Reason = Literal["chunk", "kernel", "by", "softcap", "scale", "query keys"]
@@ -33,6 +34,8 @@ class Layout:
     features: Names
     scaled: Literal["", "queries", "keys"] = ""
     padded: Literal["", "queries and keys", "values"] = ""
+    causal: bool = False
+    """The mask is a flag: every query looks at the keys up to its own position."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,20 @@ def _layout(parts: Roles) -> Layout:
     rows = tuple(name for name in loose if name in masked) or loose
     groups = tuple(name for name in loose if name not in rows)
     sides = (parts.side(parts.q), keys, values)
-    return Layout(*_leading(lead, groups, masked, sides), rows, features, _scaled(parts) or "", _padded(parts, features))
+    batch, heads = _leading(lead, groups, masked, sides)
+    return Layout(batch, heads, rows, features, _scaled(parts) or "", _padded(parts, features), _causal(parts, rows))
+
+
+def _causal(parts: Roles, rows: Names) -> bool:
+    """Whether the mask says just that no key lies behind its query, and nothing else is said of pairs."""
+    if "where" not in parts.extras or len(rows) != 1 or len(parts.keys) != 1:
+        return False
+    if "bias" in parts.extras or "sink_logit" in parts.extras:
+        return False
+    found = [fact for node, names in conditions(parts.extras["where"]) for fact in facts(node, names, frozenset(parts.keys)) or (None,)]
+    if found != [Band(rows[0], parts.keys[0], high=Size.of(0))]:
+        return False
+    return equal(parts.extras["where"].tensor.size(rows[0]), parts.extras["where"].tensor.size(parts.keys[0])) is True
 
 
 def _padded(parts: Roles, features: Names) -> Literal["", "queries and keys", "values"]:

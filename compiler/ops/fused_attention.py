@@ -44,6 +44,8 @@ def _as_queries(e: Emitter, parts: Parts, result: Value, layout: Layout) -> Valu
 
 def _call(e: Emitter, parts: Parts, layout: Layout, main: tuple[Any, Any, Any], options: dict[str, Any]) -> Any:
     """The function that says what this attention has: a sink, a mask, or neither."""
+    if layout.causal:
+        return e.call("torch.nn.functional.scaled_dot_product_attention", *main, is_causal=True, **options)
     dimensions = (layout.batch, layout.heads, layout.rows)
     bias, where = (_broadcast(e, parts, value, (*dimensions, parts.keys)) for value in (parts.bias, parts.where))
     if parts.sink is not None:

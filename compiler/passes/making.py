@@ -74,6 +74,10 @@ class Make:
         known = size.integer()
         return self.scalar(known) if known is not None else self.node("size", (), TensorType((), "int"), value=size)
 
+    def positions(self, axis: Axis) -> Node:
+        """0, 1, 2 .. along an axis."""
+        return self.node("pos", (), TensorType((axis,), "int"), axis=axis.name)
+
     def pointwise(self, op: str, *nodes: Node) -> Node:
         """A function number by number of floating point operands that line up by name (`sqrt`, `tanh`, `maximum`, `relu` ...)."""
         kinds: list[DType] = [node.dtype for node in nodes]
@@ -92,6 +96,10 @@ class Make:
     def logic(self, op: str, *masks: Node) -> Node:
         """`and`, `or`, `not`, of bools that line up by name."""
         return self.node(op, masks, TensorType(union(masks), "bool"))
+
+    def compare(self, op: str, left: Node, right: Node) -> Node:
+        """`lt`, `le`, `gt`, `ge`, `eq`, `ne`."""
+        return self.node(op, (left, right), TensorType(union((left, right)), "bool"))
 
     def function(self, op: str, x: Node) -> Node:
         """A function of one number whose result is rarely whole: `sqrt`, `exp`, `log`."""

@@ -13,6 +13,7 @@ from .dead_slices import DeadSlices
 from .inference import InferenceFolding
 from .inference_evaluation import Evaluation
 from .layout import AssignLayout
+from .live import Live
 from .plan import Plan
 from .recognise import RecogniseAttention
 from .share import Share
@@ -65,6 +66,7 @@ def _all() -> tuple[Pass, ...]:
         DeadSlices(),
         RecogniseAttention(),
         Plan(),
+        Live(),
         Siblings(),
         Share(),
         AssignLayout(),

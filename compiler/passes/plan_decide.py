@@ -78,10 +78,10 @@ def decide(written: Work, planned: Work) -> Decision:
         return KEEP
     if not sizes or at_least(written.size, planned.size, effort=EFFORT) is True:
         return TAKE
-    return _compared(gap, after <= WORTH_A_CHOICE * before)
+    return compared(gap, after <= WORTH_A_CHOICE * before)
 
 
-def _compared(gap: Size, choosing: bool) -> Decision:
+def compared(gap: Size, choosing: bool = True) -> Decision:
     """The condition that says `gap >= 0`, as short as it can be; without `choosing` only what needs none is taken."""
     left, right = sides(gap)
     names = (left.free() | right.free()) - {"*"}

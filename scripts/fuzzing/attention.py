@@ -107,7 +107,7 @@ def options(d: Draft, over: list[str], own: bool) -> list[str]:
     """Some of the options of `attend`."""
     n = over[0]
     key = f"{n}'" if own else n
-    masks = [f"pos({key}) % 2 == 0", f"pos({key}) > 0", *([f"pos({key}) <= pos({n})", f"abs(pos({n}) - pos({key})) < 2"] if own else [])]
+    masks = [f"pos({key}) % 2 == 0", f"pos({key}) > 0", *(distances(n, key) if own else [])]
     biases = [f"-0.5 * pos({key})", *([f"-0.5 * abs(pos({n}) - pos({key}))"] if own else [])]
     words = [f"where={d.rng.choice(masks)}"] if d.chance(0.4) else []
     words += [f"bias={d.rng.choice(biases)}"] if d.chance(0.3) else []
@@ -120,6 +120,18 @@ def options(d: Draft, over: list[str], own: bool) -> list[str]:
     if d.chance(0.2) and not any("max" in word for word in words):
         words.append(f"chunk={d.rng.randint(1, 3)}")
     return words
+
+
+def distances(n: str, key: str) -> list[str]:
+    """Masks that say how far a key may be from its query."""
+    behind, apart = f"pos({key}) <= pos({n})", f"pos({n}) - pos({key})"
+    return [
+        behind,
+        f"abs({apart}) < 2",
+        f"{behind} and {apart} < 3",
+        f"({apart}) % 2 == 0 and {behind}",
+        f"pos({n}) // 2 == pos({key}) // 2",
+    ]
 
 
 HINTS: dict[str, Callable[[Draft], str | tuple[str, int] | None]] = {

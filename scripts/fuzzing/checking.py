@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 
 import attn
 from attn.compiler.graph import Graph
-from attn.compiler.passes import Mode, Optimised, Pass, optimise
+from attn.compiler.passes import Mode, Optimised, Pass, optimise, passes
 from attn.compiler.passes.listing import listing
+from attn.compiler.passes.live import Live
 
 from .answers import Answer, Case, Difference, answer, differences, wanting
 from .compiled import compiled_differences
@@ -43,8 +44,12 @@ class Setting:
     training: bool
     gradients: bool
     more: tuple[str, ...]
-    empty: bool = False
-    pipeline: tuple[Pass, ...] | None = None
+    empty: bool
+    pipeline: tuple[Pass, ...]
+
+
+SMALL_BLOCKS = Live(part=1 << 20, least=1, rows=2, few=2)
+"""Blocks of few queries, however few scores there are; three quarters of the programs have them."""
 
 
 def setting_of(seed: int, pipeline: Sequence[Pass] | None = None) -> Setting:
@@ -55,7 +60,8 @@ def setting_of(seed: int, pipeline: Sequence[Pass] | None = None) -> Setting:
     more = [variants[seed // 8 % len(variants)]] if seed % 8 == 3 else []
     more += ["text"] if seed % 16 == 5 else []
     more += ["compiled"] if seed % 25 == 7 else []  # in every mode, with and without gradients
-    chosen = None if pipeline is None else tuple(pipeline)
+    chosen = (*passes(2, mode),) if pipeline is None else tuple(pipeline)
+    chosen = tuple(SMALL_BLOCKS if isinstance(one, Live) and seed % 4 < 3 else one for one in chosen)
     return Setting(mode, mode == "train" and seed % 6 == 0, seed % 2 == 0, tuple(more), seed % 16 == 9, chosen)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..draft import Draft
-from . import constants, heads, products, repeated, spelled, whole
+from . import constants, distances, heads, products, repeated, spelled, whole
 
 Policy = Callable[[Draft], object]
 """Adds lines to a draft, or none where the values at hand do not allow it."""
@@ -15,6 +15,7 @@ POLICIES: dict[str, tuple[Policy, ...]] = {
     "spelled": spelled.POLICIES,
     "constants": constants.POLICIES,
     "heads": heads.POLICIES,
+    "distances": distances.POLICIES,
     "repeated": repeated.POLICIES,
     "whole": whole.POLICIES,
 }

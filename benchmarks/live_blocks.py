@@ -1,0 +1,82 @@
+"""What working on live blocks gains: times with a mask over all pairs, divided by times on blocks, taken in turns.
+
+`python benchmarks/live_blocks.py [--rounds 9] [--threads 2]`. Above 1 the blocks are faster. Beside them stand PyTorch's attention without
+any mask and with its causal flag, in the same unit. float32, one batch, without gradients; medians over rounds, the error against the mask.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention as attention
+
+import attn
+from attn.compiler.lower.lowering import lower
+from attn.compiler.passes import optimise, passes
+from attn.compiler.passes.live import Live
+
+LINE = "block t(q: [*, h, N, d], k: [*, h, N, d], v: [*, h, N, d]) -> [*, h, N, d] {{\n    return attend(q, k, v, over=N, dot=d, where={0})\n}}\n"
+IMAGE = LINE.replace("h, N, d", "h, H, W, d").replace("over=N", "over=H W")
+WINDOW = "pos(N') <= pos(N) and pos(N) - pos(N') < {0}"
+NEAR = "abs(pos(H) - pos(H')) <= {0} and abs(pos(W) - pos(W')) <= {0}"
+ROWS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
+    *((f"window 256, {n}", LINE.format(WINDOW.format(256)), (1, 8, n, 64)) for n in (600, 1024, 2048, 4096)),
+    ("window 32, 4096", LINE.format(WINDOW.format(32)), (1, 8, 4096, 64)),
+    *((f"every fourth, {n}", LINE.format("pos(N') <= pos(N) and (pos(N) - pos(N')) % 4 == 0"), (1, 8, n, 64)) for n in (512, 4096)),
+    *((f"blocks of 128, {n}", LINE.format("pos(N) // 128 == pos(N') // 128"), (1, 8, n, 64)) for n in (512, 4096)),
+    *((f"neighborhood 7, {n} x {n}", IMAGE.format(NEAR.format(3)), (1, 4, n, n, 32)) for n in (28, 56)),
+    ("causal, 2048", LINE.format("pos(N') <= pos(N)"), (1, 8, 2048, 64)),
+)
+
+
+def built(text: str, with_blocks: bool) -> Any:
+    chosen = [one for one in passes(2, "train") if with_blocks or not isinstance(one, Live)]
+    optimiser: Any = partial(optimise, level=2, mode="train", pipeline=chosen)
+    return lower(attn.load(attn.text(text)).graph({}), optimiser=optimiser)
+
+
+def seconds(run: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def measured(text: str, shape: tuple[int, ...], rounds: int) -> tuple[dict[str, float], float]:
+    """Ratios by way, and the largest difference."""
+    q, k, v = (torch.randn(shape) for _ in range(3))
+    ways: dict[str, Callable[[], Any]] = {"mask": partial(built(text, False), q, k, v), "blocks": partial(built(text, True), q, k, v)}
+    if len(shape) == 4:
+        ways |= {"no mask": partial(attention, q, k, v), "causal flag": partial(attention, q, k, v, is_causal=True)}
+    error = float((ways["mask"]() - ways["blocks"]()).abs().max())
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, run in ways.items():
+            times[name].append(seconds(run))
+    return {name: statistics.median(a / b for a, b in zip(times["mask"], found, strict=True)) for name, found in times.items()}, error
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    print(f"torch {torch.__version__}, {options.threads} threads, {options.rounds} rounds; how often as fast as a mask over all pairs\n")
+    print(f"{'':24}{'blocks':>8}{'no mask':>10}{'causal flag':>13}{'error':>10}")
+    with torch.inference_mode():
+        for name, text, shape in ROWS:
+            found, error = measured(text, shape, options.rounds)
+            others = "".join(
+                f"{found[way]:>{width}.2f}" if way in found else " " * width for way, width in (("no mask", 10), ("causal flag", 13))
+            )
+            print(f"{name:24}{found['blocks']:>8.2f}{others}{error:>10.0e}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""Attention whose mask speaks of distances: bands, residues, segments, and several of these together, with other conditions beside them."""
+
+from __future__ import annotations
+
+from ..attention import distances
+from ..draft import Draft
+
+
+def attention(d: Draft) -> None:
+    """Over one axis, or two with a distance along each."""
+    fit = [v for v in d.vars.values() if v.kind == "float" and len([n for n in v.axes if not n.endswith("'")]) > 1]
+    if not fit:
+        return
+    x = d.rng.choice(fit)
+    names = [n for n in x.axes if not n.endswith("'")]
+    c = d.rng.choice([n for n in names if n != "*"] or names)
+    over = d.some([n for n in names if n not in (c, "*")], 1, 1 if d.chance(0.6) else 2)
+    if not over:
+        return
+    conditions = [d.rng.choice(distances(n, f"{n}'")) for n in over for _ in range(d.rng.randint(1, 2))]
+    if d.chance(0.3):
+        conditions.append(d.rng.choice([f"pos({over[0]}') > 0", f"pos({over[0]}) > 0", f"pos({over[0]}') % 3 == 0"]))
+    d.rng.shuffle(conditions)
+    words = [f"over={' '.join(over)}", f"dot={c}", "where=" + " and ".join(f"({one})" for one in conditions)]
+    words += [f"bias=0.3 * (pos({over[0]}') - pos({over[0]}))"] if d.chance(0.3) else []
+    words += [f"by={d.rng.choice(['sigmoid', 'relu2', 'sparsemax'])}"] if d.chance(0.2) else []
+    d.let(f"attend({x.name}, {x.name}, {x.name}, {', '.join(words)})")
+
+
+POLICIES = (attention,)
