@@ -21,7 +21,10 @@ from attn.compiler.lower.lowering import lower
 from attn.compiler.passes import optimise, passes
 from attn.compiler.passes.live import Live
 
-LINE = "block t(q: [*, h, N, d], k: [*, h, N, d], v: [*, h, N, d]) -> [*, h, N, d] {{\n    return attend(q, k, v, over=N, dot=d, where={0})\n}}\n"
+LINE = """block t(q: [*, h, N, d], k: [*, h, N, d], v: [*, h, N, d]) -> [*, h, N, d] {{
+    return attend(q, k, v, over=N, dot=d, where={0})
+}}
+"""
 IMAGE = LINE.replace("h, N, d", "h, H, W, d").replace("over=N", "over=H W")
 WINDOW = "pos(N') <= pos(N) and pos(N) - pos(N') < {0}"
 NEAR = "abs(pos(H) - pos(H')) <= {0} and abs(pos(W) - pos(W')) <= {0}"
