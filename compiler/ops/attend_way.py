@@ -132,7 +132,7 @@ def _layout(parts: Roles) -> Layout:
     features = tuple(name for name in values if name not in parts.keys and name not in parts.rows)
     chosen: tuple[Names, Names, Names] | None = parts.node.options.get("leading")
     if chosen is not None:
-        return Layout(*chosen, features, _scaled(parts) or "", _padded(parts, features))
+        return Layout(*chosen, features, _scaled(parts) or "", _padded(parts, features), _causal(parts, chosen[2]))
     lead = tuple(name for name in parts.rows if name in keys or name in values)
     loose = tuple(name for name in parts.rows if name not in lead)
     rows = tuple(name for name in loose if name in masked) or loose

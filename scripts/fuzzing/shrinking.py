@@ -78,8 +78,7 @@ def smaller(d: Sketch) -> Iterator[Sketch]:
     yield from _fewer_results(d)
     yield from _fewer_lines(d)
     yield from _fewer_names(d)
-    if d.helpers:
-        yield replace(d, helpers="")
+    yield from _fewer_helpers(d)
     yield from _fewer_inputs(d)
     yield from _plainer_lines(d)
     yield from _smaller_sizes(d)
@@ -93,6 +92,14 @@ def _fewer_results(d: Sketch) -> Iterator[Sketch]:
         name = line.split(" = ")[0].split(", ")[-1]
         if (name,) != d.results and re.fullmatch(r"v\d+", name):
             yield replace(d, results=(name,), lines=d.lines[: d.lines.index(line) + 1])
+
+
+def _fewer_helpers(d: Sketch) -> Iterator[Sketch]:
+    """Without the blocks that are called, or without one of them."""
+    blocks = re.split(r"(?m)^(?=block )", d.helpers) if d.helpers else []
+    yield from (
+        replace(d, helpers="".join(left)) for left in ([], *(blocks[:i] + blocks[i + 1 :] for i in range(len(blocks)))) if left != blocks
+    )
 
 
 def _fewer_lines(d: Sketch) -> Iterator[Sketch]:
