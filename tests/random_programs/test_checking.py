@@ -67,7 +67,7 @@ def test_a_wrong_pass_is_named_and_its_program_becomes_a_small_file(tmp_path: Pa
         text = path.read_text()
         small = opened(path)
         assert text.startswith("# optimised: after pass planted: ")
-        assert len(small.text.splitlines()) <= 10, text
+        assert len(small.text.splitlines()) <= 12, text  # one block that is called, and the one that calls it
         assert check(small, setting_of(small.seed, (wrong,))).kind == "wrong"
         assert check(small, setting_of(small.seed)).kind == "same"
 
