@@ -122,30 +122,63 @@ def chunked_attention(
     """
     rows, count = v.dim() - 2, v.shape[-2]
     scoring, reading = attention_equations(rows)
-    total: Any = 0.0
-    acc: Any = 0.0
-    top: Any = None
-    if sink is not None:
-        logit = sink.float() if sink.dtype in (torch.float16, torch.bfloat16) else sink
-        top = logit.detach()
-        total = torch.exp(logit - torch.where(top == float("-inf"), 0, top))
+    pieces: list[Any] = []
     for start in range(0, max(count, 1), chunk):
         end = min(start + chunk, count)
-        part = [x.narrow(rows, start, end - start) for x in k]
         size = key_slice(scale, start, end) if isinstance(scale, Tensor) else scale
-        s = chunk_scores(q, part, scoring, size, softcap, key_slice(bias, start, end), key_slice(where, start, end))
-        if by == "softmax":
-            top, weights, keep = next_weights(s, top)
-            total = total * keep + weights.sum(-1, keepdim=True)
-            acc = acc * keep
+        keys, values = [x.narrow(rows, start, end - start) for x in k], v.narrow(rows, start, end - start)
+        pieces.append((values, (q, keys, scoring, size, softcap, key_slice(bias, start, end), key_slice(where, start, end))))
+    logit = sink.float() if sink is not None and sink.dtype in (torch.float16, torch.bfloat16) else sink
+    top: Any = None if logit is None else logit.detach()
+    again = recomputes(len(pieces))
+    if again and by == "softmax":
+        with torch.no_grad():
+            for _, given in pieces:
+                top, _, _ = next_weights(chunk_scores(*given), top)
+    total: Any = 0.0 if logit is None else torch.exp(logit - torch.where(top == float("-inf"), 0, top))
+    acc: Any = 0.0
+    for values, given in pieces:
+        if again:
+            told = (chunk_sums, given, values, reading, by, dropout, top)
+            read, weight = torch.utils.checkpoint.checkpoint(*told, use_reentrant=False)
+        elif by == "softmax":
+            top, weights, keep = next_weights(chunk_scores(*given), top)
+            acc, total = acc * keep, total * keep
+            read, weight = read_chunk(weights, values, reading, dropout)
         else:
-            weights = torch.sigmoid(s) if by == "sigmoid" else torch.square(torch.relu(s))
-        weights = torch.nn.functional.dropout(weights, dropout) if dropout else weights
-        acc = acc + torch.einsum(reading, weights.to(v.dtype), v.narrow(rows, start, end - start)).to(weights.dtype)
+            read, weight = chunk_sums(given, values, reading, by, dropout, None)
+        acc, total = acc + read, total + weight
     if by == "softmax":
         acc = acc / torch.where(total == 0, 1, total)
     result: Tensor = acc.to(v.dtype)
     return result
+
+
+def recomputes(count: int) -> bool:
+    """Whether the gradients work out the scores of `count` chunks again, and nothing of them is kept: not in a graph that is traced."""
+    if count < 2 or not torch.is_grad_enabled():
+        return False
+    return not torch.compiler.is_compiling() and not torch._C._are_functorch_transforms_active()
+
+
+def chunk_sums(given: Any, v: Tensor, reading: str, by: str, dropout: float, top: Tensor | None) -> tuple[Tensor, Tensor]:
+    """What is read of some keys, and the sum of their weights; of a softmax both without the exponential of `top`, its largest score.
+
+    `given` are the arguments of `chunk_scores`.
+    """
+    s = chunk_scores(*given)
+    if by == "softmax" and top is not None:
+        weights = torch.exp(s - torch.where(top == float("-inf"), 0, top))
+    else:
+        weights = torch.sigmoid(s) if by == "sigmoid" else torch.square(torch.relu(s))
+    return read_chunk(weights, v, reading, dropout)
+
+
+def read_chunk(weights: Tensor, v: Tensor, reading: str, dropout: float) -> tuple[Tensor, Tensor]:
+    """The weighted sum of some values, and the sum of the weights."""
+    total = weights.sum(-1, keepdim=True)
+    weights = torch.nn.functional.dropout(weights, dropout) if dropout else weights
+    return torch.einsum(reading, weights.to(v.dtype), v).to(weights.dtype), total
 
 
 def next_weights(s: Tensor, top: Tensor | None) -> tuple[Tensor, Tensor, Any]:

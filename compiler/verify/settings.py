@@ -108,7 +108,7 @@ def drawn(shape: Sequence[int], kind: str, setting: Setting, below: int, source:
     else:
         x = torch.randn(laid, generator=source, dtype=torch.float64)
         x = x.abs() + 0.1 if setting.positive else x
-    x = x[(slice(None, None, 2),) * len(laid)].permute(*range(len(laid) - 1, -1, -1)) if setting.loose else x
+    x = x[(slice(None, None, 2),) * len(laid)].permute(list(range(len(laid) - 1, -1, -1))) if setting.loose else x
     return _with_gaps(x) if kind == "bool" and setting.gaps else x
 
 

@@ -35,7 +35,7 @@ def _sequence_cases() -> list[Case]:
 
 
 def _time_cases() -> list[Case]:
-    x, qkv, tokens = (2, 7, 6), ((2, 3, 9, 6), (2, 3, 9, 6), (2, 3, 9, 5)), ((2, 7, 6), (2, 5, 6), (2, 5, 4))
+    x, qkv = (2, 7, 6), ((2, 3, 9, 6), (2, 3, 9, 6), (2, 3, 9, 5))
     return [
         *[Case("experts", "dense_moe", partial(time.experts_dense, top=top), (x,), {"D": 6, "top": top}, {"N": 7}, lead=False, half=False)
           for top in (1, 2, 4)],
@@ -51,7 +51,6 @@ def _time_cases() -> list[Case]:
         Case("gru_scan", "gru", time.gru, (x,), {"D": 6, "E": 4}, {"N": 7}),
         Case("gru_scan", "gru", time.gru, (x, (2, 4)), {"D": 6, "E": 4}, {"N": 7}, given=("start",)),
         Case("gru_scan", "reader", time.memory_reader, (x, (2, 5, 6)), {"D": 6}, {"N": 7, "M": 5}),
-        *[Case("online", "online", bare(sequences.attention), tokens, {"c": c}, {"N": 7, "M": 5, "d": 6}) for c in (4, 5, 1, 8)],
         Case("graph", "gat", time.graph, ((5, 6), EDGES), {"D": 6}, {"N": 5}, lead=False),
         *[Case("biases", "t5", partial(time.t5, both=both), ((2, 31, 6),), {"D": 6, "both": both}, {"N": 31}) for both in (True, False)],
         Case("biases", "alibi", bare(time.alibi), ((2, 3, 9, 6),) * 3, {}, {"N": 9, "h": 3}),

@@ -40,10 +40,6 @@ def mha(w: Weights, path: str, x: Tensor, m: Tensor, heads: int, mask: Tensor | 
     return lin(w, f"{path}.out", joined(soft(q, k, v, mask)))
 
 
-def plain_attention(w: Weights, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    return soft(q, k, v)
-
-
 def perceiver(share: bool = True) -> Callable[..., Tensor]:
     def run(w: Weights, x: Tensor, query: Tensor) -> Tensor:
         def cross(path: str, x: Tensor, y: Tensor) -> Tensor:

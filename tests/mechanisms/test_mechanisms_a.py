@@ -22,10 +22,7 @@ def _ids(*shape: int, top: int) -> torch.Tensor:
 
 
 def _token_cases() -> list[Case]:
-    qkv, sizes = ((7, 6), (9, 6), (9, 5)), {"N": 7, "M": 9, "d": 6, "e": 5}
     return [
-        *[Case("online_attention", block, tokens.plain_attention, qkv, {"chunk": chunk}, sizes)
-          for block in ("online", "direct") for chunk in (4, 3, 20)],
         Case("perceiver", "perceiver", tokens.perceiver(), ((9, 6), (7, 10)), {"E": 6, "F": 10}, {"M": 9, "Q": 7}),
         Case("slot_attention", "slots", tokens.slots, ((9, 6), (4, 6)), {"D": 6}, {"N": 9, "S": 4}),
         *[Case("deformable", "deformable", tokens.deformable, ((7, 6), (9, 8, 6), (7, 2)), {"D": 6, "by": by}, {"N": 7, "H": 9, "W": 8})

@@ -115,6 +115,8 @@ CASES: list[Case] = [
     *_ways("norms", "dynamic_tanh", {"D": 5}),
     *_ways("norms", "grn", {"C": 5}),
     *_ways("norms", "layerscale", {"D": 5}),
+    *_ways("online", "memory_efficient_attend", {"queries": 2, "keys": 3}, {}, {"causal": True}),
+    *_ways("online", "online_attend", {"chunk": 3}, {}, {"causal": True}),
     *_ways("patches", "patch_embed", {"C": 3, "D": 5, "size": 2}),
     *_ways("patches", "class_token", {"D": 5}),
     *_ways("patches", "pixel_shuffle", {}, {"by": 2}, {"by": 3}),
