@@ -89,6 +89,8 @@ class Orders:
 
     def _traced(self, node: Node, values: Mapping[Node, Any]) -> Traced:
         tracer = Tracer(node, values, self.weights, self.pieces)
+        if node.op == "unknown":  # a parameter that nobody has bound yet: one number, which has no order
+            return Traced(whole(list(node.axes)))
         lower = OPERATORS[node.op].lower
         if lower is None:
             raise TypeError(f"operator {node.op} has no lowering")

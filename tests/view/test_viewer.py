@@ -110,3 +110,9 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     assert "cannot write" in found.output
     with pytest.raises(OSError, match="No such file"):
         view("std.channel", "se").save(tmp_path / "none" / "f.html")
+
+
+def test_parameters_that_nobody_bound_are_no_obstacle() -> None:
+    source = "attn 1\n\nblock f(x: [*, N], ratio: float) -> [*, N] {\n    return softmax(x * ratio, over=N)\n}\n"
+    shown = view(text(source), mode="infer")
+    assert [fact["lines"] for fact in shown.data["facts"] if fact.get("op") == "mul"] == [("× ratio",)]
