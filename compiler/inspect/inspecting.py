@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -64,7 +64,7 @@ def inspect_module(
 
 
 @contextmanager
-def undisturbed(module: AttnModule) -> Iterator[None]:
+def undisturbed(module: AttnModule) -> Generator[None]:
     """The module as after `.eval()`; in the end as it was, with the states it had."""
     training = module.training
     kept = {name: buffer.clone() for name, buffer in module.named_buffers()}

@@ -64,7 +64,7 @@ def from_tensors(graph: Graph, tensors: Mapping[str, Tensor], most: int) -> list
         what = f"there is no input `{strange[0]}`" if strange else f"the input `{missing[0]}` is missing"
         raise refused(f"{what} of block `{graph.name}`", f"its inputs: {', '.join(known)}")
     batch = batch_axis(graph)
-    fixed = any(batch in node["order"] and node.tensor.size(batch).integer() is not None for node in graph.inputs)
+    fixed = any(axis.name == batch and axis.size.integer() is not None for node in graph.inputs for axis in node.axes)
     counts = [] if fixed else [len(x) for name, x in tensors.items() if _is_batched(known[name], x, batch)]
     if not counts:
         return [Sample("sample 1", dict(tensors))]

@@ -51,6 +51,10 @@ class SeenValue(ABC):
         _check(self, asked)
         return self._taken(asked)
 
+    def pooled(self, most: int = 256, where: Mapping[str, int | slice] | None = None, **more: int | slice) -> Tensor:
+        """A map of attention in blocks; any other value has none (E0607)."""
+        raise _call_error(f"`{self.name}` is no map of attention: only weights come in blocks", "at(...) gives a part")
+
     @abstractmethod
     def _taken(self, asked: Mapping[str, int | slice]) -> Tensor: ...
 

@@ -100,7 +100,7 @@ def test_states_are_left_as_they_were_and_a_fixed_batch_is_not_cut() -> None:
         next last = x
         return x * sigmoid(last + x * 2 + mean(x, D))
     }"""
-    module = attn.compile(attn.text(text), B=2, D=4)
+    module: Any = attn.compile(attn.text(text), B=2, D=4)
     found = attn.inspect(module, {"x": torch.ones(2, 4)})
     assert repr(found) == "<1 gate of f, on 1 sample>"
     assert module.last.abs().max() == 0

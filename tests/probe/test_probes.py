@@ -132,6 +132,8 @@ def test_a_removed_value_is_recomputed_and_says_so(x: Tensor) -> None:
         module(x)
     assert [seen[name].recomputed for name in seen] == [True, False, True, True]
     assert torch.equal(seen["dead"].tensor, x.exp())
+    with pytest.raises(attn.AttnError, match="E0607"):
+        seen["dead"].pooled()
     assert torch.equal(seen["b.weights"].tensor, x.softmax(-1))
 
 
