@@ -93,22 +93,27 @@ def run(recorder: Recorder, jobs: int) -> int:
         return int(pytest.main([*options, str(TESTS)], [recorder]))
 
 
-def made(recorder: Recorder, chosen: list[System]) -> Record:
-    """The new record: what was run just now, and what is kept of the others."""
-    kept = {id: one for id, one in record.recorded().systems.items() if recorder.only and id not in recorder.only}
-    fresh = {
-        each.id: Run(program=digest(each.entry), tests=digest_of_tests(each.id), lines=line_count(each.entry), checks=recorder.of(each.id))
+def untested(chosen: list[System]) -> dict[str, Run]:
+    """The digests of what is about to be run: taken before, so that a program that changes meanwhile is not taken for the tested one."""
+    return {
+        each.id: Run(program=digest(each.entry), tests=digest_of_tests(each.id), lines=line_count(each.entry), checks=[])
         for each in chosen
         if each.entry is not None
     }
-    return sealed(Record(systems={**kept, **fresh}))
 
 
-def sealed(found: Record) -> Record:
-    """The record with the digest of the library, if every program is as it was recorded."""
+def made(recorder: Recorder, before: dict[str, Run], library: str) -> Record:
+    """The new record: what was run just now, and what is kept of the others."""
+    kept = {id: one for id, one in record.recorded().systems.items() if recorder.only and id not in recorder.only}
+    fresh = {id: one.model_copy(update={"checks": recorder.of(id)}) for id, one in before.items()}
+    return sealed(Record(systems={**kept, **fresh}), library)
+
+
+def sealed(found: Record, library: str) -> Record:
+    """The record with the digest that the library had, if every program is as it was recorded."""
     entries = {each.id: each.entry for each in systems()}
     same = all((entry := entries[id]) is not None and one.program == digest(entry) for id, one in found.systems.items() if id in entries)
-    return found.model_copy(update={"library": library_digest() if same else ""})
+    return found.model_copy(update={"library": library if same else ""})
 
 
 def store(found: Record) -> None:
@@ -143,7 +148,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="how many processes run the tests")
     given = parser.parse_args()
     if given.pages:
-        store(sealed(record.recorded()))
+        store(sealed(record.recorded(), library_digest()))
         system_pages.rewrite()
         return 0
     chosen = [each for each in systems() if each.entry is not None and (not given.only or each.id in given.only)]
@@ -168,11 +173,12 @@ def unsound(system: System) -> list[str]:
 
 def recreate(recorder: Recorder, chosen: list[System], jobs: int) -> int:
     """Run, record, write; the exit code."""
+    library, before = library_digest(), untested(chosen)
     code = run(recorder, jobs)
     if code not in (0, 1):
         print(f"the tests could not be run (pytest ended with {code}); nothing was written", file=sys.stderr)
         return 2
-    store(made(recorder, chosen))
+    store(made(recorder, before, library))
     system_pages.rewrite()
     tell(recorder)
     return code

@@ -224,6 +224,15 @@ def test_a_copy_is_the_block_under_another_name(source: str, tmp_path: Path) -> 
     assert copy.text.count("Begun as a copy of ") == 1
 
 
+def test_nothing_is_copied_that_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("wrong.attn").write_text("block f(x: [*, N]) -> [*] {\n    return mean(x, M)\n}\n", encoding="utf-8")
+    found = called("new", "mine", "--from", "wrong.attn")
+    assert found.exit_code == 1
+    assert "E0201" in found.output
+    assert not Path("mine.attn").exists()
+
+
 def test_a_copy_has_the_weights_of_what_it_was_made_from(tmp_path: Path) -> None:
     path = tmp_path / "net.attn"
     path.write_text(copy_of(origin_of("std.channel:ela"), "gates", tmp_path).text, encoding="utf-8")
