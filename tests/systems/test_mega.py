@@ -84,6 +84,15 @@ def test_the_fourier_form_is_the_recurrence() -> None:
     assert_close(ema(x), steps(x), **CLOSE)
 
 
+@pytest.mark.system("mega", "Steps of the moving average with its state are the average over all positions.")
+def test_steps_of_the_average_are_the_whole() -> None:
+    step, whole = built("std.recurrence", "damped_ema_step", D=6, B=2, order=3), built("std.recurrence", "damped_ema", D=6, order=3)
+    step.get_buffer("average").zero_()
+    step.load_state_dict({**step.state_dict(), **whole.state_dict()})
+    x = torch.randn(2, 7, 6, dtype=torch.float64)
+    assert_close(torch.stack([step(x[:, n]) for n in range(7)], 1), whole(x), **CLOSE)
+
+
 @pytest.mark.system("mega", "One chunk as long as the sequence, or longer, is attention over all of it; shorter ones are not.")
 def test_one_chunk_is_the_whole() -> None:
     x = torch.randn(2, 7, 6, dtype=torch.float64)
