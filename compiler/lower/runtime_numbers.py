@@ -39,7 +39,7 @@ def square_root(a: Any) -> Any:
 
 def rounded_down(a: Any) -> Any:
     """`floor(a)`: a whole number where there is one."""
-    return torch.sym_int(a // 1) if abs(a) < float("inf") else a
+    return cut_off(a // 1) if abs(a) < float("inf") else a
 
 
 def rounded_up(a: Any) -> Any:
@@ -49,4 +49,5 @@ def rounded_up(a: Any) -> Any:
 
 def cut_off(a: Any) -> Any:
     """`int(a)`; of what is no number it is what PyTorch makes of it in a tensor."""
-    return torch.sym_int(a) if abs(a) < float("inf") else -(2**63)
+    whole: Any = torch.sym_int
+    return whole(a) if abs(a) < float("inf") else -(2**63)

@@ -87,7 +87,8 @@ def facts(condition: Node, names: Names, keys: frozenset[str]) -> tuple[Fact, ..
         left, right = condition.inputs if condition.op in ("le", "lt") else reversed(condition.inputs)
         return tuple(_compared(left, right, names, keys, strict=condition.op in ("lt", "gt")))
     if condition.op == "eq":
-        return tuple(_equal(*condition.inputs, names, keys))
+        first, second = condition.inputs
+        return tuple(_equal(first, second, names, keys))
     return ()
 
 

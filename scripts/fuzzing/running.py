@@ -109,4 +109,4 @@ def smallest(made: Program, setting: Setting, outcome: Outcome) -> Program:
 def _sign(outcome: Outcome) -> tuple[str, str]:
     """What tells one failure from another: the check, and its message without numbers and names."""
     last = outcome.why.splitlines()[-1] if outcome.why else ""
-    return outcome.where, re.sub(r"\(.*|[`'].*?[`']|\baxis \w+'*|[-+.\w]*\d[-+.\w]*|^[^:]*(?=: off)", "", last)
+    return outcome.where, re.sub(r"\(.*|[`'].*?[`']|\baxis \w+'*|[-+.\w]*\d[-+.\w]*|\b[^:]*: (?=off)", "", last)

@@ -96,10 +96,9 @@ def _fewer_results(d: Sketch) -> Iterator[Sketch]:
 
 def _fewer_helpers(d: Sketch) -> Iterator[Sketch]:
     """Without the blocks that are called, or without one of them."""
-    blocks = re.split(r"(?m)^(?=block )", d.helpers) if d.helpers else []
-    yield from (
-        replace(d, helpers="".join(left)) for left in ([], *(blocks[:i] + blocks[i + 1 :] for i in range(len(blocks)))) if left != blocks
-    )
+    blocks = [block for block in re.split(r"(?m)^(?=block )", d.helpers) if block]
+    without = [blocks[:i] + blocks[i + 1 :] for i in range(len(blocks))]
+    yield from (replace(d, helpers="".join(left)) for left in ([], *without) if blocks)
 
 
 def _fewer_lines(d: Sketch) -> Iterator[Sketch]:
