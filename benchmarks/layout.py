@@ -1,4 +1,5 @@
-"""Attention along one axis of a picture and in windows, with and without the layout pass: how many times as long it takes without.
+"""Attention along one axis of a picture, in windows, and of grouped heads, with and without the layout pass: how many times as long it
+takes without, for inference, and the bytes copied in a run.
 
     python benchmarks/layout.py [ROUNDS]
 
@@ -15,7 +16,9 @@ from statistics import median
 import torch
 
 import attn
+from attn.compiler.lower.copies import copies, total
 from attn.compiler.lower.lowering import lower
+from attn.compiler.lower.module import AttnModule
 from attn.compiler.passes import optimise, passes
 
 HEAD = """block t(x: [*, H, W, D], heads: int) -> [*, H, W, D] {
@@ -28,16 +31,29 @@ MAPS = """
 COLUMNS = f"{HEAD}{MAPS}\n    return attend(q, k, v, over=H, dot=d) |> linear(h d -> D) as out\n}}"
 SPLIT = " |> split(H -> Y u=7, W -> X v=7)"
 WINDOWS = f"{HEAD}{SPLIT}{MAPS}\n    return attend(q, k, v, over=u v, dot=d) |> linear(h d -> D) as out |> merge(Y u -> H, X v -> W)\n}}"
+GROUPED = """use std.heads (gqa)
+block t(x: [*, N, D], heads: int) -> [*, N, D] {
+    return gqa(x, heads=heads, groups=2) as layer
+}"""
 ROWS: tuple[tuple[str, str, tuple[int, ...], int], ...] = (
     ("columns", COLUMNS, (2, 56, 56, 96), 3),
     ("windows", WINDOWS, (2, 56, 56, 96), 3),
     ("columns", COLUMNS, (4, 14, 14, 384), 12),
     ("windows", WINDOWS, (4, 14, 14, 384), 12),
+    ("grouped", GROUPED, (4, 512, 256), 8),
+    ("grouped", GROUPED, (8, 128, 768), 12),
 )
 
 
+def copied(module: AttnModule, shape: tuple[int, ...]) -> int:
+    """The bytes copied in a run, once weights are prepared."""
+    sizes = dict(zip("HW" if len(shape) == 4 else "N", shape[1:-1], strict=True))
+    copies(module, sizes, shape[:1])
+    return total(copies(module, sizes, shape[:1]))
+
+
 def main(rounds: int) -> None:
-    print(f"{'without / with':>14}  {'low':>5} {'high':>5} {'apart':>8}")
+    print(f"{'without / with':>14}  {'low':>5} {'high':>5} {'apart':>8} {'copied without':>15} {'with':>12}")
     for name, text, shape, heads in ROWS:
         graph = attn.load(attn.text(text)).graph({"D": shape[-1], "heads": heads})
         without = [one for one in passes(2, "infer") if one.name != "layout"]
@@ -55,7 +71,9 @@ def main(rounds: int) -> None:
                 found.append((middle - start) / (time.perf_counter() - middle))
         found.sort()
         tenth = rounds // 10
-        print(f"{median(found):>14.2f}  {found[tenth]:>5.2f} {found[-1 - tenth]:>5.2f} {apart:>8.1g}  {name}, {list(shape)}", flush=True)
+        moved = f"{copied(left, shape):>15,} {copied(right, shape):>12,}"
+        shown = f"{median(found):>14.2f}  {found[tenth]:>5.2f} {found[-1 - tenth]:>5.2f} {apart:>8.1g}"
+        print(f"{shown} {moved}  {name}, {list(shape)}", flush=True)
 
 
 if __name__ == "__main__":
