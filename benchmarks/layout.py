@@ -1,5 +1,5 @@
-"""Attention along one axis of a picture, in windows, and of grouped heads, with and without the layout pass: how many times as long it
-takes without, for inference, and the bytes copied in a run.
+"""Attention along one axis of a picture and in windows, with and without the layout pass: how many times as long it takes without, for
+inference, and the bytes copied in a run.
 
     python benchmarks/layout.py [ROUNDS]
 
@@ -31,23 +31,17 @@ MAPS = """
 COLUMNS = f"{HEAD}{MAPS}\n    return attend(q, k, v, over=H, dot=d) |> linear(h d -> D) as out\n}}"
 SPLIT = " |> split(H -> Y u=7, W -> X v=7)"
 WINDOWS = f"{HEAD}{SPLIT}{MAPS}\n    return attend(q, k, v, over=u v, dot=d) |> linear(h d -> D) as out |> merge(Y u -> H, X v -> W)\n}}"
-GROUPED = """use std.heads (gqa)
-block t(x: [*, N, D], heads: int) -> [*, N, D] {
-    return gqa(x, heads=heads, groups=2) as layer
-}"""
 ROWS: tuple[tuple[str, str, tuple[int, ...], int], ...] = (
     ("columns", COLUMNS, (2, 56, 56, 96), 3),
     ("windows", WINDOWS, (2, 56, 56, 96), 3),
     ("columns", COLUMNS, (4, 14, 14, 384), 12),
     ("windows", WINDOWS, (4, 14, 14, 384), 12),
-    ("grouped", GROUPED, (4, 512, 256), 8),
-    ("grouped", GROUPED, (8, 128, 768), 12),
 )
 
 
 def copied(module: AttnModule, shape: tuple[int, ...]) -> int:
     """The bytes copied in a run, once weights are prepared."""
-    sizes = dict(zip("HW" if len(shape) == 4 else "N", shape[1:-1], strict=True))
+    sizes = dict(zip("HW", shape[1:-1], strict=True))
     copies(module, sizes, shape[:1])
     return total(copies(module, sizes, shape[:1]))
 

@@ -138,18 +138,9 @@ def attention_ways(making: Making, node: Node, now: Mapping[Node, Node], values:
                 groups = [tuple(found[1][name] for name in group if name in found[1]) for group in (layout.batch, layout.heads, rows)]
                 fix = written_for(making, now.get(found[0], found[0]), groups, values)
                 fixes.update({found[0]: fix} if fix is not None else {})
-        whole = [changed, _queries_laid(making, changed, layout, values)]
-        for one, taken in product(whole, product((False, True), repeat=len(fixes))):
+        for taken in product((False, True), repeat=len(fixes)):
             changes = {old: new for (old, new), is_taken in zip(fixes.items(), taken, strict=True) if is_taken}
-            yield changes if one is attend else {**changes, node: one}
-
-
-def _queries_laid(making: Making, attend: Node, layout: Layout, values: Mapping[Node, Any]) -> Node:
-    """An attention whose queries are put in an order that it takes as it is: the result has the same."""
-    x, *rest = attend.inputs
-    now = lies(values[x])
-    order = arranged(now, [tuple(name for name in group if name in now) for group in (layout.batch, layout.heads, layout.rows)])
-    return making.on(attend, [making.lay(x, order, attend), *rest])
+            yield changes if changed is attend else {**changes, node: changed}
 
 
 def _layouts(node: Node, now: Layout, values: Mapping[Node, Any]) -> Iterator[Layout]:

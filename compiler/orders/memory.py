@@ -110,6 +110,14 @@ class Memory:
             now = now.unsqueezed(i) if now is not None and size == ONE else now
         return now
 
+    def split(self, at: int, parts: Sequence[Size]) -> Memory:
+        """With a dimension taken apart."""
+        real = [part for part in parts if part != ONE]
+        now = self._put(at, 1, real, self.places[at]) if real else self.without(at)
+        for i, part in enumerate(parts):
+            now = now.unsqueezed(at + i) if part == ONE else now
+        return now
+
     def _block(self, at: int, count: int, sizes: Sequence[Size]) -> Memory | None:
         """`count` dimensions from `at` on as one, and that one apart into `sizes`."""
         dims = range(at, at + count)

@@ -55,9 +55,9 @@ def _reshape(x: Memory, *sizes: Any) -> Memory | None:
     return x.reshaped([size for size in known if size is not None])
 
 
-def _unflatten(x: Memory, at: int, sizes: Sequence[Any]) -> Memory | None:
-    at = at % len(x.sizes)
-    return _reshape(x, *x.sizes[:at], *sizes, *x.sizes[at + 1 :])
+def _unflatten(x: Memory, at: int, sizes: Sequence[Any]) -> Memory:
+    """Never a copy, whatever form the sizes of the parts have."""
+    return x.split(at % len(x.sizes), [_as_size(size) or UNTOLD for size in sizes])
 
 
 def _expand(x: Memory, *sizes: Any) -> Memory:

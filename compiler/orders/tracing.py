@@ -187,7 +187,7 @@ class Tracer(Moves):
     def _copied(self, x: Tensor, args: Any) -> Draft:
         """The copy that a move makes; the same one of the same tensor is made once."""
         assert x.memory is not None
-        key = (x.base, x.memory, args)
+        key = (x.base, x.memory, str(args))
         found = next((one for one in self.drafts if one.key == key), None)
         return found or self._draft(x, key, self._groups, x.memory)
 
