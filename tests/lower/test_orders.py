@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -122,8 +123,10 @@ def measured(made: Any) -> tuple[dict[str, int], list[int]]:
 
 @pytest.mark.parametrize("case", {case[:2]: case for case in CASES}.values(), ids=lambda case: f"{case[0]}-{case[1]}")
 def test_planned_copies_are_the_measured_ones(case: Case) -> None:
-    """In every block of the library, one way each; `benchmarks/copies.py` compares all ways."""
+    """In every block of the library, one way each. Behind a choice whose ways lie otherwise a copy may be planned that is not made."""
     module, block, bind = case
     made: Any = attn.compile(f"std.{module}", block, bind=bind)
     sizes, found = measured(made)
-    assert planned(orders(made.optimised.graph), sizes) == found
+    plan = orders(made.optimised.graph)
+    told, seen = Counter(planned(plan, sizes)), Counter(found)
+    assert seen <= told if any(node.op == "choose" for node in plan.nodes) else seen == told
