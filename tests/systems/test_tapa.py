@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -56,7 +58,7 @@ def test_scores_do_not_see_absolute_positions() -> None:
 
 @pytest.mark.system("tapa", "Decoding token by token with a cache of keys and values gives what the whole sequence gives.")
 @pytest.mark.parametrize("way", [{}, {"theta": 0.2, "alpha": 1.5, "c": 2.0}], ids=["default", "other"])
-def test_decoding_with_a_cache(way: dict[str, float]) -> None:
+def test_decoding_with_a_cache(way: dict[str, Any]) -> None:
     sizes = {"B": 2, "h": 3, "d": 6, "e": 6, "room": 12}
     step = attn.compile("std.scores", "tapa_step", bind={**sizes, **way}, dtype=torch.float64)
     q, k, v = tokens(9)

@@ -38,12 +38,12 @@ def layer(w: Weights, x: Tensor, query: Tensor, at: Tensor, tasks: int = 2, coun
 
 def after(w: Weights, query: Tensor, seen: Tensor, count: int) -> Tensor:
     """What an ordinary decoder layer does once its queries, [B, T, Q, D], have seen their tokens."""
-    b, t, q, d = query.shape
-    y = norm(w, "norm1", query + seen.reshape(query.shape)).reshape(b, t * q, d)
-    parts = [heads(dense(w, f"attention.{name}", y), count) for name in "qkv"]
-    y = norm(w, "norm2", y + dense(w, "attention.out", joined(attention(*parts))))
+    b, t, many, d = query.shape
+    y = norm(w, "norm1", query + seen.reshape(query.shape)).reshape(b, t * many, d)
+    q, k, v = (heads(dense(w, f"attention.{name}", y), count) for name in "qkv")
+    y = norm(w, "norm2", y + dense(w, "attention.out", joined(attention(q, k, v))))
     y = norm(w, "norm3", y + dense(w, "mlp.fc2", dense(w, "mlp.fc1", y).relu()))
-    return y.reshape(b, t, q, d)
+    return y.reshape(b, t, many, d)
 
 
 AT = torch.tensor([[[0, 8, 3, 3], [1, 2, 0, 7]], [[5, 5, 6, 4], [8, 0, 1, 2]]])
