@@ -40,7 +40,9 @@ def digest(text: str) -> str:
 
 def blocks() -> Iterator[tuple[str, BlockProgram]]:
     """Every block of the library, then those of the examples, by paths that do not tell where the checkout is."""
-    examples = sorted(path.relative_to(ROOT) for path in (ROOT / "examples").rglob("*.attn"))
+    examples = sorted(
+        path.relative_to(ROOT) for path in (ROOT / "examples").glob("*.attn")
+    )  # whole networks have pages that are held to their bytes
     for source in [*sorted(Library().names()), *examples]:
         unit, _ = load_unit(source)
         for name, block in unit.blocks.items():
