@@ -89,7 +89,17 @@ def run(recorder: Recorder, jobs: int) -> int:
     parallel = ["-n", str(jobs)] if jobs > 1 and not recorder.only else []
     fresh = f"--ignore={TESTS / 'test_recorded.py'}"
     with tempfile.TemporaryDirectory() as folder:
-        options = ["-q", "--tb=short", "--durations=25", "-p", "no:cacheprovider", f"--basetemp={folder}/t", fresh, *parallel]
+        options = [
+            "-q",
+            "--every-block",
+            "--tb=short",
+            "--durations=25",
+            "-p",
+            "no:cacheprovider",
+            f"--basetemp={folder}/t",
+            fresh,
+            *parallel,
+        ]
         return int(pytest.main([*options, str(TESTS)], [recorder]))
 
 

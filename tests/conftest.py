@@ -20,6 +20,7 @@ settings.load_profile("same")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the expected texts anew instead of comparing with them")
+    parser.addoption("--every-block", action="store_true", help="tests/systems: every block of a system goes through every way")
 
 
 @pytest.fixture

@@ -12,8 +12,12 @@ def models(torchvision: None) -> None:
     """Every test here may import timm, transformers and torchvision."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A mark names a system of the catalogue and says a sentence about it; the report of the test carries both."""
+    if not config.getoption("every_block"):
+        left = [item for item in items if item.get_closest_marker("every_block")]
+        items[:] = [item for item in items if not item.get_closest_marker("every_block")]
+        config.hook.pytest_deselected(items=left)
     for place, item in enumerate(items):
         for mark in item.iter_markers("system"):
             if len(mark.args) != 2 or mark.args[0] not in IDS or not str(mark.args[1]).endswith("."):

@@ -42,9 +42,14 @@ def every_case() -> list[Any]:
 
 
 def one_of_each_block(sentence: str, wanted: str = "") -> list[Any]:
-    """A parameter for one case of each block of each system; only those for whom the attribute `wanted` holds, if one is given."""
-    return [
-        marked(system, case, sentence)
-        for system, listed in cases().items()
-        for case in first_of_each([case for case in listed if not wanted or getattr(case, wanted)])
-    ]
+    """A parameter for one case of each block of each system; only those for whom the attribute `wanted` holds, if one is given.
+
+    All but the first of a system run with `--every-block` alone, which `make systems` says.
+    """
+    found: list[Any] = []
+    for system, listed in cases().items():
+        for place, case in enumerate(first_of_each([case for case in listed if not wanted or getattr(case, wanted)])):
+            more = [pytest.mark.every_block] if place else []
+            marks = [pytest.mark.system(system, sentence), *more]
+            found.append(pytest.param(case, id=f"{system}-{case.name}", marks=marks))
+    return found
