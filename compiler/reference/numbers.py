@@ -69,7 +69,8 @@ def _relu(x: Tensor) -> Tensor:
 
 
 def _softplus(x: Tensor) -> Tensor:
-    return _relu(x) + torch.log1p(torch.exp(-torch.abs(x)))
+    """log(1 + exp(x)); at 0 the slope of the larger of both is half, as that of the whole is."""
+    return torch.maximum(x, torch.zeros_like(x)) + torch.log1p(torch.exp(-torch.abs(x)))
 
 
 def hardsigmoid_(x: Tensor) -> Tensor:

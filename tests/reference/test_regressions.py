@@ -78,3 +78,15 @@ def test_two_parts_of_a_layer_under_one_name_are_told_apart() -> None:
     (told,) = [found for found in caught.value.diagnostics if found.title.endswith("`f.linear.weight`")]
     assert told.code == "E0401"
     assert told.span.text == "linear(r -> D)"
+
+
+@pytest.mark.parametrize("function", ["softplus(a)", "mish(a)"])
+def test_the_slope_of_a_smooth_function_at_nought(function: str) -> None:
+    """A weight that starts at 0 had no slope in the reference."""
+    same(
+        "x: [*, N, D]",
+        f"param a: [D] = 0\n    return x * {function}",
+        "[*, N, D]",
+        {"N": 3, "D": 2},
+        Setting(bind={"D": 2}, gradients=True),
+    )
