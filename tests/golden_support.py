@@ -14,8 +14,15 @@ test: any function from a `Golden` to text (see the `golden` fixture).
 from __future__ import annotations
 
 import re
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
+
+import attn
+from attn.dsl.render import render_all
 
 GOLDEN = Path(__file__).parent / "golden"
 ERRORS = GOLDEN / "errors"
@@ -76,6 +83,13 @@ class Golden:
         path = folder / main
         path.write_bytes(self.data)
         return path
+
+
+def told(case: Golden, look: Callable[[Golden, Path], object]) -> str:
+    """What AttnError says when `look` works on the unpacked files of a case, without the folder they are in."""
+    with tempfile.TemporaryDirectory() as folder, pytest.raises(attn.AttnError) as caught:
+        look(case, case.unpack(Path(folder)))
+    return render_all(caught.value.diagnostics, color=False).replace(folder + "/", "") + "\n"
 
 
 def golden_files(folder: Path, pattern: str = "*.txt") -> list[Path]:

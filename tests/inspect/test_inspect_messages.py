@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from golden_support import GOLDEN, Golden, golden_files
+from golden_support import GOLDEN, Golden, golden_files, told
 
 import attn
-from attn.dsl.render import render_all
 
 CASES = golden_files(GOLDEN / "inspect")
 
@@ -29,10 +27,5 @@ def _look(case: Golden, path: Path) -> None:
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_it_is_told(path: Path, golden: Callable[[Path, Callable[[Golden], str]], None]) -> None:
-    def told(case: Golden) -> str:
-        with tempfile.TemporaryDirectory() as folder, pytest.raises(attn.AttnError) as caught:
-            _look(case, case.unpack(Path(folder)))
-        return render_all(caught.value.diagnostics, color=False).replace(folder + "/", "") + "\n"
-
-    golden(path, told)
+    golden(path, lambda case: told(case, _look))
     assert f"[{path.stem[:5]}]" in Golden.read(path).output

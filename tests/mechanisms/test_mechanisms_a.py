@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from systems.support import CLOSE, MECHANISMS, Case, compare, several, stacked
+from systems.support import CLOSE, MECHANISMS, Case, compare, near_in_half, several, stacked
 from torch.testing import assert_close
 
 import attn
@@ -67,17 +67,7 @@ def test_a_leading_dimension_may_be_empty(case: Case) -> None:
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.half], ids=lambda case: case.name)
 def test_bfloat16_stays_bfloat16_and_near(case: Case) -> None:
-    wide, half = case.module(), case.module(dtype=torch.bfloat16)
-    for name, value in wide.named_parameters():
-        value.data = dict(half.named_parameters())[name].data.double()
-    for name, value in wide.named_buffers():
-        value.data = dict(half.named_buffers())[name].data.to(value.dtype)
-    inputs = case.tensors(torch.bfloat16)
-    found = several(half(*inputs))
-    wanted = several(wide(*[value.double() if value.is_floating_point() else value for value in inputs]))
-    for got, want in zip(found, wanted, strict=True):
-        assert got.dtype == torch.bfloat16
-        assert_close(got.double(), want, rtol=0.1, atol=0.1 * max(1.0, float(want.detach().abs().max())))
+    near_in_half(case)
 
 
 @pytest.mark.parametrize("file", FILES)

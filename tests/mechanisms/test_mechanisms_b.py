@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from systems.support import CLOSE, MECHANISMS, Case, compare, several, stacked
+from systems.support import CLOSE, MECHANISMS, Case, compare, near_in_half, several, stacked
 from torch.testing import assert_close
 
 import attn
@@ -44,15 +44,7 @@ def test_leading_dimensions_are_carried(case: Case) -> None:
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.half], ids=lambda case: case.name)
 def test_bfloat16_stays_bfloat16_and_near(case: Case) -> None:
-    wide, half = case.module(), case.module(dtype=torch.bfloat16)
-    narrow = half.state_dict()
-    wide.load_state_dict({name: narrow[name].to(value.dtype) for name, value in wide.state_dict().items()})
-    inputs = [value.to(torch.bfloat16) if value.is_floating_point() else value for value in case.tensors()]
-    found = several(half(*inputs))
-    wanted = several(wide(*[value.double() if value.is_floating_point() else value for value in inputs]))
-    for got, want in zip(found, wanted, strict=True):
-        assert got.dtype == (torch.bfloat16 if want.is_floating_point() else want.dtype)
-        assert_close(got.double(), want.double(), rtol=0.1, atol=0.1 * max(1.0, float(want.detach().abs().max())))
+    near_in_half(case)
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -157,6 +157,19 @@ def stacked(case: Case, made: Any) -> None:
         assert_close(item, torch.stack([each[place] for each in wanted]).unflatten(0, (2, 3)), **CLOSE)
 
 
+def near_in_half(case: Case) -> None:
+    """In bfloat16 results stay bfloat16, and near those in float64."""
+    half, wide = case.module(dtype=torch.bfloat16), case.module()
+    narrow = half.state_dict()
+    wide.load_state_dict({name: narrow[name].to(value.dtype) for name, value in wide.state_dict().items()})
+    inputs = [value.to(torch.bfloat16) if value.is_floating_point() else value for value in case.tensors()]
+    found = several(half(*inputs))
+    wanted = several(wide(*[value.double() if value.is_floating_point() else value for value in inputs]))
+    for got, want in zip(found, wanted, strict=True):
+        assert got.dtype == (torch.bfloat16 if want.is_floating_point() else want.dtype)
+        assert_close(got.double(), want.double(), rtol=0.1, atol=0.1 * max(1.0, float(want.detach().abs().max())))
+
+
 def counted(file: str, block: str, inputs: tuple[str, ...] = (), **bind: Any) -> Cost:
     """Parameters, FLOPs and bytes of a block as formulas, numbers where all is bound; no tensor is made."""
     return graph_cost(attn.load(file, block).graph(bind, inputs, checking=True))

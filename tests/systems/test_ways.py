@@ -15,7 +15,7 @@ from attn.compiler.view import render_svg
 
 from .gathering import one_of_each_block
 from .growing import grown
-from .support import CLOSE, Case, several, stacked
+from .support import CLOSE, Case, near_in_half, several, stacked
 
 
 def each_block(sentence: str, wanted: str = "") -> pytest.MarkDecorator:
@@ -53,16 +53,7 @@ def test_leading_dimensions_are_carried(case: Case) -> None:
 
 @each_block("In bfloat16 results stay bfloat16 and near.", "half")
 def test_bfloat16_stays_bfloat16_and_near(case: Case) -> None:
-    half = case.module(dtype=torch.bfloat16)
-    wide = case.module()
-    narrow = half.state_dict()
-    wide.load_state_dict({name: narrow[name].to(value.dtype) for name, value in wide.state_dict().items()})
-    inputs = [value.to(torch.bfloat16) if value.is_floating_point() else value for value in case.tensors()]
-    found = several(half(*inputs))
-    wanted = several(wide(*[value.double() if value.is_floating_point() else value for value in inputs]))
-    for got, want in zip(found, wanted, strict=True):
-        assert got.dtype == (torch.bfloat16 if want.is_floating_point() else want.dtype)
-        assert_close(got.double(), want.double(), rtol=0.1, atol=0.1 * max(1.0, float(want.detach().abs().max())))
+    near_in_half(case)
 
 
 @each_block("torch.export takes the module, and what it exports gives the same.")

@@ -20,6 +20,12 @@ FILES = sorted([*(ROOT / "tests" / "programs").glob("*.attn"), *(ROOT / "stdlib"
 BIND = {"vit": {"depth": 2, "heads": 4}, "gpt": {"depth": 2}, "minilm": {"depth": 2}}
 
 
+TANGLED = {"afa": 61, "rotary_bias": 18}
+"""Blocks in which more than every second wire crosses another, as often as that is now."""
+ENTANGLED = {"scores": 122}
+"""Files in which more than every fifth does."""
+
+
 def graphs_of(path: Path) -> Iterator[tuple[str, Graph]]:
     """The graph of each block with its parameters open, as when it is checked."""
     unit, _ = load_unit(path)
@@ -41,10 +47,10 @@ def test_every_block_is_drawn_without_a_fault(path: Path) -> None:
         assert measure.slanted(picture) == [], name
         assert measure.shared(picture) == [], name
         found = measure.crossings(picture)
-        assert found <= max(2, len(drawing.wires)), name
+        assert found <= TANGLED.get(name, max(2, len(drawing.wires) // 2)), name
         crossings, wires = crossings + found, wires + len(drawing.wires)
     assert wires
-    assert crossings <= max(2, wires // 2)
+    assert crossings <= ENTANGLED.get(path.stem, max(2, wires // 5))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

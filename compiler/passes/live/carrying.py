@@ -18,6 +18,11 @@ MOST = 150
 RANDOM = frozenset(("dropout", "droppath"))
 
 
+def is_said_anew(node: Node) -> bool:
+    """A function number by number is worked out on blocks; what is drawn at random is not drawn again."""
+    return OPERATORS[node.op].pointwise and node.op not in RANDOM
+
+
 class Unsaid(Exception):
     """A tensor has its own numbers for pairs of queries and keys, which do not lie in blocks without a copy of them all."""
 
@@ -56,7 +61,7 @@ class Carrying:
             return self.along[names[node["axis"]]].positions()
         if node.op in CARRIED:
             return self._carried(node, names)
-        if OPERATORS[node.op].pointwise and node.op not in RANDOM:
+        if is_said_anew(node):
             inputs = [self._said(source, {axis.name: names[axis.name] for axis in source.axes}) for source in node.inputs]
             return self.make.node(node.op, inputs, TensorType(union(inputs), node.dtype), **node.options)
         if len(touched) > 1:

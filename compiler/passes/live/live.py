@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from ...graph import Graph, Node
 from ...ops.axes import product
-from ...ops.base import OPERATORS
 from ...ops.mask_offsets import CARRIED, Band, Fact, Residue
 from ...sizes import Size, equal
 from ..base import Change, Mode, Outcome, Pass
@@ -17,7 +16,7 @@ from ..plan_choice import Chooser, choices
 from ..plan_decide import Decision, compared
 from ..rewriting import everything, rewrite
 from .blocks import State, applied, begun, ended, ends, told_by
-from .carrying import Unsaid
+from .carrying import Unsaid, is_said_anew
 
 Found = tuple[Fact, Node]
 
@@ -134,7 +133,7 @@ def _ground(inputs: Sequence[Node], main: int) -> frozenset[Node]:
         if node in seen:
             continue
         seen.add(node)
-        if node.op in CARRIED or node.op == "pos" or OPERATORS[node.op].pointwise:
+        if node.op in CARRIED or node.op == "pos" or is_said_anew(node):
             waiting.extend(node.inputs)
         else:
             found.add(node)
