@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ...graph import Node
-from ...ops.mask_offsets import Band, Fact, Residue, Segment, conditions, facts
+from ...ops.mask_offsets import CARRIED, Band, Fact, Residue, Segment, conditions, facts
 from ...sizes import Size, at_least, equal
 from ...sizes.functions import ceil
 from ...types import Axis, TensorType
 from ..making import Make, union
-from .carrying import Along, Carrying, Unsaid
+from .carrying import Along, Carrying, Unsaid, is_said_anew
 
 Undo = Callable[[Node], Node]
 
@@ -30,6 +30,8 @@ class State:
     banded: frozenset[str] = field(default_factory=frozenset[str])
     bounds: Mapping[str, Size] = field(default_factory=dict[str, Size])
     """What an axis holds at most, where its size was rounded up."""
+    ground: frozenset[Node] = field(default_factory=frozenset[Node])
+    """What was there before: nothing behind it is worked out again."""
 
     @property
     def tensors(self) -> tuple[Node, ...]:
@@ -84,7 +86,25 @@ def begun(make: Make, attend: Node) -> State:
     inputs = tuple(make.new(source) for source in attend.inputs)
     extras = dict(zip(attend["extras"], inputs[2 * terms + 1 :], strict=True))
     mask = tuple(make.rename(node, names) for node, names in conditions(extras.pop("where")))
-    return settled(make, State(inputs[:terms], inputs[terms : 2 * terms], inputs[2 * terms], extras, mask, attend["keys"]))
+    start = State(inputs[:terms], inputs[terms : 2 * terms], inputs[2 * terms], extras, mask, attend["keys"], ground=_ground(inputs, terms))
+    return settled(make, start)
+
+
+def _ground(inputs: Sequence[Node], terms: int) -> frozenset[Node]:
+    """What both ways start from: queries, keys, values, and the data under masks and biases, which are worked out in the way taken."""
+    main = 2 * terms + 1
+    found, waiting = {*inputs[:main]}, [*inputs[main:]]
+    seen: set[Node] = set()
+    while waiting:
+        node = waiting.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if node.op in CARRIED or node.op == "pos" or is_said_anew(node):
+            waiting.extend(node.inputs)
+        else:
+            found.add(node)
+    return frozenset(found)
 
 
 def ended(make: Make, attend: Node, state: State) -> Node:
@@ -128,12 +148,12 @@ def _banded(make: Make, state: State, band: Band, rows: int) -> State:
     before, after = -low, blocks.size * rows - size + high
 
     def windows(x: Node, axis: str) -> Node:
-        x = _padded(make, x, axis, before, after)
+        x = _padded(make, state.ground, x, axis, before, after)
         axes = (*x.tensor.without((axis,)).axes, blocks, window)
         options = {"axis": axis, "to": (blocks.name, window.name), "stride": Size.of(rows), "dilation": Size.of(1)}
         return make.node("unfold", (x,), TensorType(axes, x.dtype), **options)
 
-    queries = Along(lambda: _places(make, blocks, rows, row), _split(make, many, blocks, row))
+    queries = Along(lambda: _places(make, blocks, rows, row), _split(make, state, many, blocks, row))
     keys = Along(lambda: make.arithmetic("add", _places(make, blocks, rows, window), make.size(low)), windows)
     start = _carried(make, state, band, queries, keys, (window.name,))
     at = keys.positions()
@@ -151,8 +171,8 @@ def _segments(make: Make, state: State, fact: Segment) -> State:
     row = Axis(make.fresh(f"{fact.query}_rows"), fact.size)
     key = Axis(make.fresh(f"{row.name}'"), fact.size)
     step = _count(fact.size)
-    queries = Along(lambda: _places(make, blocks, step, row), _split(make, many, blocks, row))
-    keys = Along(lambda: _places(make, blocks, step, key), _split(make, size, blocks, key))
+    queries = Along(lambda: _places(make, blocks, step, row), _split(make, state, many, blocks, row))
+    keys = Along(lambda: _places(make, blocks, step, key), _split(make, state, size, blocks, key))
     return _apart_again(make, state, fact, (queries, keys), (blocks, row), key.name, (many, size, fact.size))
 
 
@@ -162,8 +182,8 @@ def _residues(make: Make, state: State, fact: Residue) -> State:
     kind = Axis(make.fresh(f"{fact.query}_residue"), fact.step)
     row = Axis(make.fresh(f"{fact.query}_rows"), ceil(many / fact.step))
     key = Axis(make.fresh(f"{row.name}'"), ceil(size / fact.step))
-    queries = Along(lambda: _places(make, row, step, kind), _split(make, many, row, kind))
-    keys = Along(lambda: _places(make, key, step, kind), _split(make, size, key, kind))
+    queries = Along(lambda: _places(make, row, step, kind), _split(make, state, many, row, kind))
+    keys = Along(lambda: _places(make, key, step, kind), _split(make, state, size, key, kind))
     return _apart_again(make, state, fact, (queries, keys), (row, kind), key.name, (many, size, fact.step))
 
 
@@ -216,25 +236,25 @@ def _places(make: Make, outer: Axis, stride: int, inner: Axis) -> Node:
     return make.arithmetic("add", make.arithmetic("mul", make.positions(outer), make.scalar(stride)), make.positions(inner))
 
 
-def _padded(make: Make, x: Node, axis: str, before: Size, after: Size) -> Node:
-    """Zeros before and after; put in before other axes were taken apart, together with what was put in there."""
+def _padded(make: Make, ground: frozenset[Node], x: Node, axis: str, before: Size, after: Size) -> Node:
+    """Zeros before and after; put in before other axes were taken apart here, together with what was put in there."""
     if before == 0 and after == 0:
         return x
     size = x.tensor.size(axis) + before + after
     type = TensorType(tuple(Axis(name, size if name == axis else old) for name, old in x.axes), x.dtype)
-    if x.op in ("unfold", "split") and x.inputs[0].tensor.has(axis):
-        return make.node(x.op, (_padded(make, x.inputs[0], axis, before, after),), type, **x.options)
+    if x.op in ("unfold", "split") and x not in ground and x.inputs[0].tensor.has(axis):
+        return make.node(x.op, (_padded(make, ground, x.inputs[0], axis, before, after),), type, **x.options)
     pads = (axis, before, after)
-    if x.op == "pad" and x["fill"] == 0 and x["mode"] == "constant" and axis not in [name for name, _, _ in x["pads"]]:
+    if x.op == "pad" and x not in ground and x["fill"] == 0 and x["mode"] == "constant" and axis not in [name for name, _, _ in x["pads"]]:
         return make.node("pad", x.inputs, type, **{**x.options, "pads": (*x["pads"], pads)})
     return make.node("pad", (x,), type, pads=(pads,), fill=0, mode="constant")
 
 
-def _split(make: Make, size: Size, outer: Axis, inner: Axis) -> Callable[[Node, str], Node]:
+def _split(make: Make, state: State, size: Size, outer: Axis, inner: Axis) -> Callable[[Node, str], Node]:
     """An axis of this size as two, with zeros behind it where they hold more."""
 
     def view(x: Node, axis: str) -> Node:
-        return make.split(_padded(make, x, axis, Size.of(0), outer.size * inner.size - size), axis, (outer, inner))
+        return make.split(_padded(make, state.ground, x, axis, Size.of(0), outer.size * inner.size - size), axis, (outer, inner))
 
     return view
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from ...graph import Graph, Node
 from ...ops.axes import product
-from ...ops.mask_offsets import CARRIED, Band, Fact, Residue
+from ...ops.mask_offsets import Band, Fact, Residue
 from ...sizes import Size, equal
 from ..base import Change, Mode, Outcome, Pass
 from ..making import Make
@@ -16,7 +16,7 @@ from ..plan_choice import Chooser, choices
 from ..plan_decide import Decision, compared
 from ..rewriting import everything, rewrite
 from .blocks import State, applied, begun, ended, ends, told_by
-from .carrying import Unsaid, is_said_anew
+from .carrying import Unsaid
 
 Found = tuple[Fact, Node]
 
@@ -108,8 +108,7 @@ class _Rule:
         blocks = ended(make, node, states[1])
         if not decision.condition:
             return blocks
-        ground = _ground([make.new(source) for source in node.inputs], 2 * node["terms"] + 1)
-        return self.chooser.choice(make, (blocks, make.now()), decision, lambda one: one in ground)
+        return self.chooser.choice(make, (blocks, make.now()), decision, lambda one: one in states[0].ground)
 
     def _decided(self, before: Mapping[str, Size], after: Mapping[str, Size]) -> Decision:
         """By how many scores there are along the axes that change."""
@@ -122,22 +121,6 @@ class _Rule:
             return Decision(number >= 0)
         decision = compared(gap)
         return decision if decision.condition or not decision.take else Decision(True, Size.of(1), all)  # an empty axis has no blocks
-
-
-def _ground(inputs: Sequence[Node], main: int) -> frozenset[Node]:
-    """What both ways start from: queries, keys, values, and the data under masks and biases, which are worked out in the way taken."""
-    found, waiting = {*inputs[:main]}, [*inputs[main:]]
-    seen: set[Node] = set()
-    while waiting:
-        node = waiting.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        if node.op in CARRIED or node.op == "pos" or is_said_anew(node):
-            waiting.extend(node.inputs)
-        else:
-            found.add(node)
-    return frozenset(found)
 
 
 def _both_ends(bands: list[Found]) -> Found | None:
