@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import multiprocessing
 import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import torch
 from fuzzing.checking import check, setting_of
+from fuzzing.notes import Ran, left, merged, read, write
 from fuzzing.programs import program
 from fuzzing.running import Tally, never_fired, run_range, tally
 
@@ -39,56 +39,50 @@ def work(first: int, count: int, into: str) -> tuple[int, int, str]:
     return first, count, found
 
 
-# ---------------------------------------------------------------- ranges that are done
+# ---------------------------------------------------------------- all ranges
 
 
-def done(notes: Path) -> dict[tuple[int, int], Tally]:
-    """What a folder's notes say of earlier runs."""
-    if not notes.exists():
-        return {}
-    found = [json.loads(line) for line in notes.read_text(encoding="utf-8").splitlines()]
-    return {(entry["first"], entry["count"]): tally(json.dumps(entry["tally"])) for entry in found}
-
-
-def ranges(first: int, count: int) -> Iterator[tuple[int, int]]:
-    for start in range(first, first + count, CHUNK):
-        yield start, min(CHUNK, first + count - start)
-
-
-def run(options: argparse.Namespace) -> Tally:
-    """All ranges that are not done yet, side by side; every one is noted when it is finished."""
+def run(options: argparse.Namespace) -> list[Ran]:
+    """All ranges that are not done yet, side by side; every one is noted when it is finished. What ran, now and earlier."""
     options.into.mkdir(parents=True, exist_ok=True)
-    notes: Path = options.into / "progress.jsonl"
-    known, total = done(notes), Tally()
-    wanted = [*ranges(options.seed, options.count)]
-    for key in wanted:
-        total.add(known.get(key, Tally()))
-    left = [key for key in wanted if key not in known]
+    known, commit = read(options.notes), _commit()
+    waiting = [*left(known, options.seed, options.seed + options.count, CHUNK)]
     end = time.monotonic() + 60 * options.minutes if options.minutes else float("inf")
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.jobs, context, max_tasks_per_child=MOST_CHUNKS) as pool:
-        while left and time.monotonic() < end:
-            batch, left = left[: 4 * options.jobs], left[4 * options.jobs :]
+        while waiting and time.monotonic() < end:
+            batch, waiting = waiting[: 4 * options.jobs], waiting[4 * options.jobs :]
             for future in as_completed([pool.submit(work, first, count, str(options.into)) for first, count in batch]):
                 first, count, text = future.result()
-                with notes.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({"first": first, "count": count, "tally": json.loads(text)}) + "\n")
-                total.add(tally(text))
+                known.append(Ran(first, count, commit, tally(text)))
+                with options.notes.open("a", encoding="utf-8") as file:
+                    file.write(known[-1].line())
+            total = summed(known)
             print(f"{total.programs:,} programs, {len(total.failures)} failures, {total.seconds:.0f} s of work", flush=True)
+    known.sort(key=lambda one: one.first)
+    write(options.notes, known)
+    return [one for one in known if options.seed <= one.first < options.seed + options.count]
+
+
+def summed(known: Sequence[Ran]) -> Tally:
+    total = Tally()
+    for one in known:
+        total.add(one.tally)
     return total
 
 
 # ---------------------------------------------------------------- the report
 
 
-def report(total: Tally, options: argparse.Namespace) -> str:
+def report(known: Sequence[Ran], options: argparse.Namespace) -> str:
     """What ran, where, and what came of it."""
+    total = summed(known)
     kinds = ", ".join(f"{number:,} {name}" for name, number in sorted(total.kinds.items()))
     checks = ", ".join(f"{name} {number:,}" for name, number in sorted(total.checks.items()))
     fired = ", ".join(f"{name} {number:,}" for name, number in sorted(total.fired.items()))
     lines = [
         f"command: {options.command}",
-        f"commit: {_commit()}",
+        *(f"commit {one.commit}: numbers {one.first:,} to {one.end - 1:,}" for one in merged(known)),
         f"machine: {platform.machine()}, {multiprocessing.cpu_count()} cores; Python {platform.python_version()}, "
         f"torch {torch.__version__}, attn {attn.__version__}",
         f"programs: {total.programs:,} of {options.count:,} asked for, numbers from {options.seed:,}",
@@ -127,6 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="the number of the first one")
     parser.add_argument("--jobs", type=int, default=2, help="how many processes")
     parser.add_argument("--into", type=Path, default=Path("build/fuzz"), help="the folder for notes and failures")
+    parser.add_argument("--notes", type=Path, help="the file that remembers what ran; INTO/progress.jsonl if not given")
     parser.add_argument("--minutes", type=float, default=0, help="begin no further range after that time")
     parser.add_argument("--record", type=Path, help="write the report to this file, too")
     parser.add_argument("--show", type=int, nargs="+", help="print the programs of these numbers instead")
@@ -134,8 +129,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.show:
         return show(options.show)
     options.command = " ".join(["python scripts/fuzz.py", *(sys.argv[1:] if arguments is None else arguments)])
-    total = run(options)
-    told = report(total, options)
+    options.notes = options.notes or options.into / "progress.jsonl"
+    known = run(options)
+    total, told = summed(known), report(known, options)
     print(told)
     if options.record:
         options.record.write_text(told, encoding="utf-8")

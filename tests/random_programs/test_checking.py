@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,10 @@ from fuzzing.answers import Answer, answer, differences
 from fuzzing.checking import case_of, check, everything, setting_of
 from fuzzing.metamorphic import VARIANTS
 from fuzzing.noise import unexplained
+from fuzzing.notes import Ran, left, read, write
 from fuzzing.program import Program, from_text, opened
 from fuzzing.programs import program
-from fuzzing.running import never_fired, run_range
+from fuzzing.running import Tally, never_fired, run_range
 from fuzzing.shrinking import plainer
 
 from attn.compiler.graph import Graph, Node
@@ -176,3 +178,18 @@ def test_a_pass_that_never_fired_fails_the_run(tmp_path: Path, monkeypatch: pyte
     assert never_fired(counts) == ["planted"]
     counts.fired["planted"] += 1
     assert never_fired(counts) == []
+
+
+def test_notes_of_neighbours_become_one_and_gaps_are_left(tmp_path: Path) -> None:
+    path = tmp_path / "notes.jsonl"
+    ran = [
+        Ran(first, count, commit, Tally(Counter(same=count)))
+        for first, count, commit in ((0, 5, "a"), (5, 5, "a"), (10, 5, "b"), (20, 5, "b"))
+    ]
+    write(path, ran)
+    assert [(one.first, one.count, one.commit, one.tally.programs) for one in read(path)] == [
+        (0, 10, "a", 10),
+        (10, 5, "b", 5),
+        (20, 5, "b", 5),
+    ]
+    assert [*left(read(path), 3, 33, 4)] == [(15, 4), (19, 1), (25, 4), (29, 4)]
