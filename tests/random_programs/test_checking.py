@@ -182,14 +182,8 @@ def test_a_pass_that_never_fired_fails_the_run(tmp_path: Path, monkeypatch: pyte
 
 def test_notes_of_neighbours_become_one_and_gaps_are_left(tmp_path: Path) -> None:
     path = tmp_path / "notes.jsonl"
-    ran = [
-        Ran(first, count, commit, Tally(Counter(same=count)))
-        for first, count, commit in ((0, 5, "a"), (5, 5, "a"), (10, 5, "b"), (20, 5, "b"))
-    ]
-    write(path, ran)
-    assert [(one.first, one.count, one.commit, one.tally.programs) for one in read(path)] == [
-        (0, 10, "a", 10),
-        (10, 5, "b", 5),
-        (20, 5, "b", 5),
-    ]
+    places = ((0, 5, "a"), (5, 5, "a"), (10, 5, "b"), (20, 5, "b"))
+    write(path, [Ran(first, count, commit, Tally(Counter(same=count))) for first, count, commit in places])
+    found = [(one.first, one.count, one.commit, one.tally.programs) for one in read(path)]
+    assert found == [(0, 10, "a", 10), (10, 5, "b", 5), (20, 5, "b", 5)]
     assert [*left(read(path), 3, 33, 4)] == [(15, 4), (19, 1), (25, 4), (29, 4)]
