@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -44,11 +45,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Span:
-    """The characters `start` to `end` (excluded) of a source."""
+    """The characters `start` to `end` (excluded) of a source.
+
+    `call`: of an operation inside a block that was called, where the text calls that block; that span may have a call of its own.
+    Spans are equal whichever way they were reached.
+    """
 
     source: Source = field(repr=False)
     start: int
     end: int
+    call: Span | None = field(default=None, repr=False, compare=False)
 
     @property
     def text(self) -> str:
@@ -56,7 +62,18 @@ class Span:
 
     def to(self, other: Span) -> Span:
         """From the beginning of this span to the end of another one in the same source."""
-        return Span(self.source, min(self.start, other.start), max(self.end, other.end))
+        return Span(self.source, min(self.start, other.start), max(self.end, other.end), self.call)
+
+    def called_from(self, call: Span | None) -> Span:
+        """The same characters, reached by this call."""
+        return self if call is self.call else Span(self.source, self.start, self.end, call)
+
+    def outward(self) -> Iterator[Span]:
+        """This span, the call that leads to it, the call that leads to that one, and so on."""
+        span: Span | None = self
+        while span is not None:
+            yield span
+            span = span.call
 
     def __str__(self) -> str:
         line, column = self.source.position(self.start)

@@ -50,7 +50,8 @@ class Frame:
         self.session.count(span)
         if isinstance(type, TensorType):
             self.check_type(type, span)
-        return self.session.builder.make(op, tuple(inputs), type, attrs, span, self.trail, self.binding)
+        place = span.called_from(self.session.visits[-1].call)
+        return self.session.builder.make(op, tuple(inputs), type, attrs, place, self.trail, self.binding)
 
     def check_type(self, type: TensorType, span: Span) -> None:
         names = type.names

@@ -49,7 +49,7 @@ def invoke(frame: Frame, reading: BlockReading, owner: naming.Owner, title: str,
     scope = Scope(reading.unit)
     crossing = Crossing(frame, reading, scope, home)
     tensors = _enter(crossing)
-    session.visits.append(Visit(block, block.name, span, reading.span, frame.turn))
+    session.visits.append(Visit(block, block.name, span.called_from(session.visits[-1].call), reading.span, frame.turn))
     try:
         inner = Frame(session, scope, owner, owner.inside(("block",), ()), trail=(*frame.trail, title), steps=frame.steps)
         fill_scope(inner, reading, tensors)

@@ -38,6 +38,7 @@ def _written(rule: Rule) -> str:
 
 def _fixed() -> Iterator[Rule]:
     yield ".strand", "stroke-width: 1.35"
+    yield ".strand.primed", "stroke-dasharray: 5 3"
     yield ".axes tspan", "font-weight: 600"
     yield ".badge", "font-size: 9.5px; font-weight: 600"
     yield ".handle", "fill: transparent"
@@ -63,16 +64,18 @@ def _marks(dark: bool) -> Iterator[Rule]:
 
 
 def _tracing(dark: bool) -> Iterator[Rule]:
-    """While an axis is lit: what works along it stands out, what only has it stays, the rest steps back."""
+    """While an axis is lit: what works along it stands out, what only has it stays, the rest steps back. Its twin is dashed."""
     yield "&.tracing .node, &.tracing .edge", "opacity: 0.16"
     yield "&.tracing .node.lit, &.tracing .edge.lit", "opacity: 1"
     yield "&.tracing .node.lit", "opacity: 0.62"
     yield "&.tracing .node.acts", "opacity: 1"
     yield "&.tracing .node.acts .box:not(.under)", f"stroke: {'#e6edf3' if dark else '#1f2328'}; stroke-width: 2.6"
+    yield "&.tracing .node.twin", "opacity: 1"
+    yield "&.tracing .node.twin .box:not(.under)", f"stroke: {'#e6edf3' if dark else '#1f2328'}; stroke-width: 2.2; stroke-dasharray: 5 3"
     yield "&.tracing .edge.lit .strand", "opacity: 0.18"
-    yield "&.tracing .edge.lit .strand.this", "opacity: 1; stroke-width: 2.6"
+    yield "&.tracing .edge.lit .strand.this, &.tracing .edge.lit .strand.twin", "opacity: 1; stroke-width: 2.6"
     yield "&.tracing .edge.lit tspan", "opacity: 0.35"
-    yield "&.tracing .edge.lit tspan.this", "opacity: 1"
+    yield "&.tracing .edge.lit tspan.this, &.tracing .edge.lit tspan.twin", "opacity: 1"
 
 
 def _axes(dark: bool) -> Iterator[Rule]:

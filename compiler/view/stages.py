@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ...dsl.source import Source, Span
+from ...dsl.source import NOWHERE, Source, Span
 from ..cost import graph_cost, readable
 from ..describe import call_shape, written
-from ..graph import Graph
+from ..graph import Graph, Node
 from ..ops.base import OPERATORS, Operator
 from ..passes.base import Change
 from ..types import STAR
 from .axes import axis_pairs, worked_along
+from .calls import group_calls
 from .matching import Identity, identities
 from .metrics import shorten
 from .parting import parted
@@ -119,8 +120,14 @@ class _Recorder:
         return {name: _amount(Amount(str(readable(size)), evaluated(size, assumed))) for name, size in amounts.items()}
 
     def _change(self, change: Change) -> Record:
-        places = [self._place(span) for span in change.spans]
-        return {"text": change.text, "places": [place for place in places if place is not None]}
+        places = {(place[0], place[1]): place for span in change.spans for place in self._places(self._own(span))[:1]}
+        return {"text": change.text, "places": list(places.values())}
+
+    def _own(self, span: Span) -> Span:
+        """The nearest place outside the library on the way out, or else in the text of the block itself."""
+        here = self.stages[0].graph.span.source
+        own = next((one for one in span.outward() if not one.source.library), None)
+        return own or next((one for one in span.outward() if one.source is here), span)
 
     # ------------------------------------------------ one drawing
 
@@ -128,35 +135,43 @@ class _Recorder:
         scene = scene_record(reading.drawing)
         counter = Counter(reading.graph)
         seconds = self.times.of(reading) if self.times is not None else None
+        ends = {target: node for wire, node in zip(reading.drawing.wires, reading.values, strict=True) for target in wire.targets}
         for number, record in enumerate(scene["boxes"]):
             record["id"] = identity.boxes[number]
-            record["fact"] = self._fact(reading, number, counter)
+            record["fact"] = self._fact(reading, number, counter, ends.get(number))
             if seconds is not None and number in seconds.boxes:
                 record["seconds"] = seconds.boxes[number]
+        calls = group_calls(reading)
         for number, record in enumerate(scene["groups"]):
-            record["path"] = identity.groups[number]
+            record.update(path=identity.groups[number], places=self._places(calls.get(number, NOWHERE)))
             if seconds is not None and number in seconds.groups:
                 record["seconds"] = seconds.groups[number]
         for record, wire, node in zip(scene["wires"], reading.drawing.wires, reading.values, strict=True):
             record.update(axes=axis_pairs(node.type), type=wire.tip)
         return scene
 
-    def _fact(self, reading: Reading, number: int, counter: Counter) -> int:
-        """The place in the pool of what is told of a box, apart from where it stands in this drawing."""
+    def _fact(self, reading: Reading, number: int, counter: Counter, entering: Node | None) -> int:
+        """The place in the pool of what is told of a box, apart from where it stands in this drawing. A result is what enters it."""
         box, node = reading.drawing.boxes[number], reading.nodes[number]
         fact: Record = {"hue": hue_of(box.family), "lines": box.lines, "note": box.note, "tip": box.tip}
         fact["weights"] = [weight_text(weight) for weight in reading.weights[number]]
         if node is not None:
             fact.update(op=node.op, name=node.name, type=type_text(node.type), axes=axis_pairs(node.type), along=worked_along(node))
-            fact.update(options=options_text(node), place=self._place(node.span))
+            fact.update(options=options_text(node), places=self._places(node.span))
             if box.kind in ("op", "sign"):
                 spent = counter.of(node)
                 fact.update(flops=_amount(spent.flops), bytes=_amount(spent.bytes))
+        elif entering is not None:
+            fact.update(type=type_text(entering.type), axes=axis_pairs(entering.type))
         key = repr(fact)
         if key not in self.facts:
             self.facts[key] = len(self.pool)
             self.pool.append(fact)
         return self.facts[key]
+
+    def _places(self, span: Span) -> list[list[int]]:
+        """Where something is written, and the calls that lead there, the nearest first."""
+        return [place for place in map(self._place, span.outward()) if place is not None]
 
     def _place(self, span: Span) -> list[int] | None:
         """Source, and line and column of both ends; None for what stands in no text."""

@@ -177,6 +177,29 @@ def test_two_stages_stand_side_by_side_and_choose_together(linformer: Page) -> N
     assert [linformer.locator(f"{side} .chosen .title").text_content() for side in ("#left", "#right")] == ["attend", "attend"]
 
 
+def test_two_pictures_move_together_until_told_not_to(linformer: Page) -> None:
+    def views() -> list[list[float]]:
+        return linformer.evaluate("viewer.canvases.map(({ view }) => [view.k, view.x, view.y])")  # type: ignore[no-any-return]
+
+    linformer.locator("#beside").select_option("plan")
+    before = views()
+    linformer.locator("#right svg").hover()
+    linformer.mouse.wheel(7, 40)
+    linformer.keyboard.down("Control")
+    linformer.mouse.wheel(0, -20)
+    linformer.keyboard.up("Control")
+    moved = views()
+    changes = [
+        [after[0] / old[0], after[1] - old[1] * after[0] / old[0], after[2] - old[2] * after[0] / old[0]]
+        for old, after in zip(before, moved, strict=True)
+    ]
+    assert changes[0] == pytest.approx(changes[1])
+    assert changes[0][0] > 1.1
+    linformer.locator("#do-link").uncheck()
+    linformer.keyboard.press("+")
+    assert views()[1] == moved[1] != views()[0]
+
+
 # ---------------------------------------------------------------- text, axes, colours
 
 
@@ -192,6 +215,40 @@ def test_a_box_and_its_line_find_each_other(linformer: Page) -> None:
     linformer.locator(".line", has_text="q = linear(x, D -> h d, bias=bias)").last.click()
     assert linformer.locator("#right .chosen .note").text_content() == "q"
     assert "q.weight" in (linformer.locator("#panel").text_content() or "")
+
+
+def test_a_box_of_the_library_lights_the_line_that_calls_it(vit: Page) -> None:
+    vit.evaluate("viewer.toggle('layers.4'); viewer.toggle('layers.4.attention')")
+    vit.locator("#right .node", has_text="attend").click()
+    assert [line.strip() for line in vit.locator(".line.marked code").all_text_contents()] == [
+        "x = x + mha(layernorm(x, D) as norm1, heads=heads) as attention"
+    ]
+    assert "as layers[i]" in (vit.locator(".line.calling code").text_content() or "")
+    assert vit.locator("#panel a").all_text_contents() == ["vit.attn:6", "std.heads:38", "vit.attn:12"]
+    vit.locator("#panel a").nth(1).click()
+    assert "attend(q, k, v" in (vit.locator(".line.marked code").text_content() or "")
+    vit.locator("#right .node", has_text="linear q").click()
+    assert "q = linear(x" in (vit.locator(".line.marked code").text_content() or "")
+
+
+def test_a_line_that_calls_a_block_chooses_the_block(vit: Page) -> None:
+    for number in (0, 1):
+        vit.locator(".line", has_text="as layers[i]").click()
+        assert vit.locator("#right .chosen .title").text_content() == f"layers.{number}"
+    assert "layers.1.fc1.weight" in (vit.locator("#panel").text_content() or "")
+
+
+def test_an_axis_and_its_primed_twin_light_up_together(vit: Page) -> None:
+    vit.evaluate("viewer.toggle('layers.0'); viewer.toggle('layers.0.attention')")
+    vit.locator("#axes [data-axis=N]").hover()
+    assert titles(vit, "#right .twin:not(.closed) .title") == ["attend"]
+    names = {
+        kind: set(vit.eval_on_selector_all(f"#right .strand.{kind}", "(all) => all.map((one) => one.dataset.axis)"))
+        for kind in ("this", "twin")
+    }
+    assert names == {"this": {"N"}, "twin": {"N'"}}
+    dashes = [vit.locator(f"#right .strand.{kind}").first.evaluate("(one) => getComputedStyle(one).strokeDasharray") for kind in names]
+    assert dashes[0] == "none" != dashes[1]
 
 
 def test_an_axis_lights_up_what_happens_along_it(linformer: Page) -> None:

@@ -74,6 +74,18 @@ def test_axes_are_told_apart_by_what_happens_along_them(linformer: Any) -> None:
     assert set(linformer["axes"]) >= {"N", "D", "h", "d", "m"}
 
 
+def test_what_the_library_makes_points_to_its_call() -> None:
+    data = view(ROOT / "tests/programs/vit.attn", "vit", heads=4, depth=1).data
+    fact = next(fact for fact in data["facts"] if fact.get("op") == "attend")
+    assert [(data["sources"][place[0]]["name"], place[1]) for place in fact["places"]] == [
+        ("std.heads", 38),
+        ("vit.attn", 6),
+        ("vit.attn", 12),
+    ]
+    calls = {group["path"]: group["places"][0][1] for group in data["drawings"][0]["groups"] if group["places"]}
+    assert calls == {"layers.0": 12, "layers.0.attention": 6}
+
+
 def test_what_stands_in_a_loop_costs_as_often_as_it_runs() -> None:
     data = view(ROOT / "tests/programs/vit.attn", "ema", N=10, D=3).data
     costs = [fact["flops"] for fact in data["facts"] if fact.get("op") == "mul"]

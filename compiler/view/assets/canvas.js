@@ -245,22 +245,23 @@ class Canvas {
       const item = made.item;
       made.classList.toggle("chosen", app.isChosen(key));
       made.classList.toggle("found", app.found.has(key));
-      made.classList.remove("lit", "acts");
+      made.classList.remove("lit", "acts", "twin");
       if (app.axis !== null) this.light(made, item);
       if (item.kind === "box") this.dress(made, item);
     }
   }
 
   light(made, item) {
-    const { axis } = this.app;
+    const { axis } = this.app, among = (names) => ["this", "twin"].filter((kind) => names?.some((name) => kinship(name, axis) === kind));
     if (item.kind === "wire") {
-      made.classList.toggle("lit", this.drawing.wires[item.wire].axes.some(([name]) => name === axis));
-      for (const part of made.querySelectorAll("[data-axis]")) part.classList.toggle("this", part.dataset.axis === axis);
+      made.classList.toggle("lit", among(this.drawing.wires[item.wire].axes.map(([name]) => name)).length > 0);
+      for (const part of made.querySelectorAll("[data-axis]")) for (const kind of ["this", "twin"]) part.classList.toggle(kind, kinship(part.dataset.axis, axis) === kind);
     } else if (item.kind === "box") {
       const inside = item.closed === undefined ? [this.drawing.boxes[item.box]] : this.app.inside(this.drawing, item.closed);
-      const facts = inside.map((box) => this.app.data.facts[box.fact]);
-      made.classList.toggle("acts", facts.some((fact) => fact.along?.includes(axis)));
-      made.classList.toggle("lit", facts.some((fact) => fact.axes?.some(([name]) => name === axis)));
+      const facts = inside.map((box) => this.app.data.facts[box.fact]), acts = among(facts.flatMap((fact) => fact.along ?? []));
+      made.classList.toggle("acts", acts.includes("this"));
+      made.classList.toggle("twin", acts.length === 1 && acts[0] === "twin");
+      made.classList.toggle("lit", facts.some((fact) => among(fact.axes?.map(([name]) => name)).length > 0));
     }
   }
 
@@ -277,9 +278,15 @@ class Canvas {
   // ------------------------------------------------ moving about
 
   fit() {
+    this.fitTo(1.25);
+    this.app.fitted(this);
+  }
+
+  /** All of the picture, at a size of at most `most`. */
+  fitTo(most) {
     const { width, height } = this.host.getBoundingClientRect(), [, , wide, high] = this.picture.groups[0];
-    const k = Math.max(0.002, Math.min(1.25, (width - 24) / wide, (height - 24) / high));
-    this.look(k, (width - wide * k) / 2, Math.max(12, (height - high * k) / 2));
+    const k = Math.max(0.002, Math.min(most, (width - 24) / wide, (height - 24) / high));
+    this.look(k, (width - wide * k) / 2, Math.max(12, (height - high * k) / 2), false);
   }
 
   /** The whole width, from the top, at a size that can be read. */
@@ -288,13 +295,23 @@ class Canvas {
     const k = Math.min(1.15, Math.max(0.55, Math.min((width - 24) / wide, (height - 24) / high)));
     const first = this.items.find((item) => item.kind === "box") ?? { x: wide / 2, width: 0 };
     const x = wide * k <= width ? (width - wide * k) / 2 : width / 2 - (first.x + first.width / 2) * k;
-    this.look(k, x, high * k < height ? (height - high * k) / 2 : 12);
+    this.look(k, x, high * k < height ? (height - high * k) / 2 : 12, false);
   }
 
-  look(k, x, y) {
+  /** Show from here on; the picture beside this one comes along, unless it is told not to. */
+  look(k, x, y, together = true) {
+    const before = this.view;
     this.view = { k, x, y };
     this.refresh();
-    this.app.moved(this);
+    if (together) this.app.moved(this, before);
+  }
+
+  /** As large as another picture, with what is chosen, or near its middle, at the same place on the screen. */
+  alignWith(other) {
+    const there = other.spots(), here = this.spots(), { k, x, y } = other.view;
+    const shared = new Map([...there].filter(([key]) => here.has(key))), anchor = other.anchor(shared, null);
+    const [fromX, fromY] = shared.get(anchor) ?? [0, 0], [toX, toY] = here.get(anchor) ?? [0, 0];
+    this.look(k, x + (fromX - toX) * k, y + (fromY - toY) * k, false);
   }
 
   zoom(by, at = null) {
@@ -308,13 +325,13 @@ class Canvas {
   }
 
   /** Bring a thing into the middle, unless it can be seen already. */
-  reveal(key, always = false) {
+  reveal(key, always = false, together = true) {
     const item = this.items.find((one) => one.key === key);
     if (!item) return false;
     const { width, height } = this.host.getBoundingClientRect(), { x, y } = this.view, k = Math.max(this.view.k, 0.5);
     const left = item.x * k + x, top = item.y * k + y;
     const near = k === this.view.k && left > 20 && top > 20 && left + item.width * k < width - 20 && top + Math.min(item.height * k, height / 2) < height - 20;
-    if (!near || always) this.look(k, width / 2 - (item.x + item.width / 2) * k, height / 2 - (item.y + Math.min(item.height / 2, height / 2 / k - 20)) * k);
+    if (!near || always) this.look(k, width / 2 - (item.x + item.width / 2) * k, height / 2 - (item.y + Math.min(item.height / 2, height / 2 / k - 20)) * k, together);
     return true;
   }
 

@@ -3,7 +3,7 @@
 const KEYS = [
   ["← →", "the stage before, the stage after"], ["↑ ↓", "the box above, the box below"], ["Enter", "open or close the chosen block"],
   ["e, c", "open all, close all"], ["f", "fit into the window"], ["+ −", "zoom"], ["/", "search"], ["b", "another stage beside this one"],
-  ["s", "axes as strands, or plain wires"], ["t", "the text, or more room"], ["Esc", "choose nothing"], ["?", "this list"],
+  ["m", "move both together, or each alone"], ["s", "axes as strands, or plain wires"], ["t", "the text, or more room"], ["Esc", "choose nothing"], ["?", "this list"],
 ];
 const WORDS = /(#[^\n]*)|\b(attn|block|use|param|const|state|let|for|in|if|else|return|scan|yield|next|as|true|false|none|and|or|not)\b|(\d[\d_]*(?:\.\d+)?(?:[eE][-+]?\d+)?)/g;
 
@@ -27,21 +27,37 @@ class TextPane {
       element("span", { class: "number" }, String(place + 1)), element("code", {}, ...coloured(line)))));
   }
 
-  /** The boxes that come from a line: the first is chosen, all are lit; clicked again, the next one. */
+  /** What comes from a line: the blocks that it calls, and the boxes in none of these. The first is chosen, all are lit; clicked again, the next one. */
   clicked(line) {
     const { viewer } = this, drawing = viewer.drawingOf(viewer.active.stage);
-    const keys = drawing.boxes.filter((box) => covers(viewer.data.facts[box.fact].place, this.number, line)).map((box) => `b${box.id}`);
+    const from = (places) => covers(places?.find((place) => place[0] === this.number), this.number, line);
+    const blocks = new Set(drawing.groups.flatMap((group, number) => (number && from(group.places) ? [`g${group.path}`] : [])));
+    const within = (key) => viewer.around(key, drawing).some((one) => blocks.has(one));
+    const boxes = drawing.boxes.filter((box) => from(viewer.data.facts[box.fact].places)).map((box) => `b${box.id}`);
+    const keys = [...blocks, ...boxes].filter((key) => !within(key));
     viewer.found = new Set(keys);
     if (keys.length) viewer.choose(keys[(keys.indexOf(viewer.selected) + 1) % keys.length], viewer.active, true);
     else viewer.changed();
   }
 
+  /** Mark the line of what is chosen, and more lightly the lines that call what it is in. */
   update() {
-    const place = this.viewer.panel.place();
-    if (place && place[0] !== this.number) this.show(place[0]);
-    for (const made of this.lines.children) made.classList.toggle("marked", Boolean(place) && covers(place, this.number, Number(made.dataset.line)));
+    const places = this.viewer.panel.places(), main = this.viewer.panel.asked ?? ownPlace(this.viewer, places);
+    if (main && main[0] !== this.number && (this.viewer.panel.asked || !places.some((place) => place[0] === this.number))) this.show(main[0]);
+    const nearest = main && main[0] === this.number ? main : places.find((place) => place[0] === this.number);
+    for (const made of this.lines.children) {
+      const line = Number(made.dataset.line), marked = covers(nearest, this.number, line);
+      made.classList.toggle("marked", marked);
+      made.classList.toggle("calling", !marked && places.some((place) => covers(place, this.number, line)));
+    }
     this.lines.querySelector(".marked")?.scrollIntoView({ block: "nearest" });
   }
+}
+
+/** The place in the reader's own text: the nearest that is not in a file of the library, unless the block itself is. */
+function ownPlace(viewer, places) {
+  const { sources, begin } = viewer.data;
+  return places.find((place) => !sources[place[0]].library) ?? places.find((place) => place[0] === begin?.[0]) ?? places[0];
 }
 
 function covers(place, source, line) {
@@ -65,6 +81,7 @@ class Panel {
   constructor(viewer) {
     this.viewer = viewer;
     this.host = byId("panel");
+    this.asked = null;
   }
 
   chosen() {
@@ -80,12 +97,14 @@ class Panel {
     return null;
   }
 
-  place() {
-    return this.change ?? this.chosen()?.fact?.place ?? null;
+  /** Where the chosen thing is written, and the calls that lead there, the nearest first. */
+  places() {
+    const chosen = this.chosen();
+    return this.asked ? [this.asked] : chosen?.fact?.places ?? chosen?.drawing.groups[chosen.group]?.places ?? [];
   }
 
   update() {
-    this.change = null;
+    this.asked = null;
     const chosen = this.chosen();
     this.host.replaceChildren(...(chosen === null ? this.stage() : chosen.box ? this.box(chosen) : this.group(chosen)));
   }
@@ -106,7 +125,7 @@ class Panel {
       ...this.section("Options", fact.options ? element("code", {}, fact.options) : null),
       ...this.section("Weights", ...fact.weights.map((weight) => element("div", {}, element("code", {}, weight)))),
       ...this.section("Costs", this.costs(fact, box)),
-      ...this.section("Text", fact.place ? this.link(fact.place) : null),
+      ...this.section("Text", ...this.links(fact.places)),
       ...(operator ? this.section(`What ${fact.op} does`, operator.call ? element("code", { class: "call" }, operator.call) : null, element("p", {}, ...quoted(operator.doc))) : []),
     ];
   }
@@ -120,6 +139,7 @@ class Panel {
       element("h2", {}, one.title),
       element("div", { class: "soft" }, `${{ block: "block", scan: "loop", choice: "choice of two ways", way: "way of a choice", part: "part of a long block" }[one.kind]}, ${one.operations} operations${one.path === one.title ? "" : `, ${one.path}`}`),
       element("p", {}, element("button", { onclick: () => viewer.toggle(one.path) }, open ? "close (Enter)" : "open (Enter)")),
+      ...this.section("Text", ...this.links(one.places)),
       ...this.section("Costs", this.table([["FLOPs", amount(total("flops"))], ["bytes", amount(total("bytes"))], one.seconds === undefined ? null : ["time", seconds(one.seconds)]])),
       ...this.section("Weights", ...weights.slice(0, 60).map((weight) => element("div", {}, element("code", {}, weight))), weights.length > 60 ? element("div", { class: "soft" }, `and ${weights.length - 60} more`) : null),
     ];
@@ -133,7 +153,7 @@ class Panel {
       element("h2", {}, stage.name), element("p", {}, stage.promise),
       ...(viewer.stage && !viewer.data.compare ? [element("p", { class: "soft" }, came + gone + changed ? `${gone} boxes went, ${came} came, ${changed} changed.` : "This pass changed nothing here.")] : []),
       ...this.section("What it did", ...told(stage.changes)), ...this.section("What it left", ...told(stage.left)),
-      ...this.section("One run costs", this.table(cost)), ...this.section("About", stage.doc ? element("p", { class: "doc" }, stage.doc) : null),
+      ...this.section("One run costs", this.table(cost)), ...this.section("About", stage.doc ? element("p", { class: "doc" }, joined(stage.doc)) : null),
     ];
   }
 
@@ -155,9 +175,16 @@ class Panel {
     return element("div", { class: "chips" }, ...axes.map(([name, size]) => axisChip(this.viewer, name, size)));
   }
 
+  /** The reader's own line first, then the lines it leads to, then those that call it. */
+  links(places = []) {
+    if (!places.length) return [];
+    const own = places.indexOf(ownPlace(this.viewer, places)), row = (word) => (place) => element("div", {}, element("span", { class: "soft" }, word), this.link(place));
+    return [row("")(places[own]), ...places.slice(0, own).reverse().map(row("written in ")), ...places.slice(own + 1).map(row("called from "))];
+  }
+
   link(place) {
     const source = this.viewer.data.sources[place[0]];
-    return element("a", { href: "#", onclick: (event) => { event.preventDefault(); this.change = place; this.viewer.text.update(); } }, `${source.name}:${place[1]}`);
+    return element("a", { href: "#", onclick: (event) => { event.preventDefault(); this.asked = place; this.viewer.text.update(); } }, `${source.name}:${place[1]}`);
   }
 }
 
@@ -169,6 +196,11 @@ function axisChip(viewer, name, size) {
 /** Words with `code` in them. */
 function quoted(text) {
   return text.split(/(`[^`]+`)/).map((part) => (part.startsWith("`") && part.length > 2 ? element("code", {}, part.slice(1, -1)) : part));
+}
+
+/** A comment of several lines as paragraphs: a line that does not end a sentence goes on in the next one. */
+function joined(text) {
+  return text.replace(/([^.:\n])\n(?=\S)/g, "$1 ");
 }
 
 function amount(value) {
@@ -192,6 +224,7 @@ class Controls {
     steps.replaceChildren(...data.stages.map((stage, number) => element("button", { "data-stage": number, title: stage.promise, onclick: () => viewer.setStage(number) }, stage.name)));
     byId("beside").append(element("option", { value: "" }, "nothing"), ...data.stages.map((stage, number) => element("option", { value: number }, stage.name)));
     byId("beside").addEventListener("change", (event) => viewer.setBeside(event.target.value === "" ? null : Number(event.target.value)));
+    byId("do-link").addEventListener("change", (event) => viewer.link(event.target.checked));
     for (const [value, word] of [["family", "kind"], ["flops", "FLOPs"], ["bytes", "bytes"], ...(data.timed ? [["time", "time"]] : [])]) byId("colour").append(element("option", { value }, word));
     byId("colour").addEventListener("change", (event) => { viewer.colour = event.target.value; viewer.changed(); });
     byId("keys").replaceChildren(...KEYS.map(([key, what]) => element("tr", {}, element("th", {}, key), element("td", {}, what))));
@@ -251,6 +284,7 @@ class Controls {
     byId("slider").value = viewer.stage;
     byId("slider").setAttribute("aria-valuetext", data.stages[viewer.stage].name);
     byId("beside").value = viewer.beside ?? "";
+    byId("do-link").checked = viewer.linked;
     [...byId("steps").children].forEach((button, number) => {
       const { came, gone, changed } = this.difference(number), words = [gone ? `−${gone}` : "", came ? `+${came}` : "", changed ? `~${changed}` : ""].filter(Boolean).join(" ");
       button.classList.toggle("idle", number > 0 && !words);
@@ -277,7 +311,11 @@ class Controls {
   }
 
   updateAxes() {
-    for (const chip of document.querySelectorAll(".chip")) chip.classList.toggle("pinned", chip.dataset.axis === this.viewer.axis);
+    for (const chip of document.querySelectorAll(".chip")) {
+      const kind = this.viewer.axis === null || !chip.dataset.axis ? "" : kinship(chip.dataset.axis, this.viewer.axis);
+      chip.classList.toggle("pinned", kind === "this");
+      chip.classList.toggle("twin", kind === "twin");
+    }
   }
 
   listenToSearch() {
@@ -306,7 +344,7 @@ class Controls {
       ArrowRight: () => viewer.setStage(viewer.stage + 1), ArrowLeft: () => viewer.setStage(viewer.stage - 1),
       ArrowDown: () => viewer.step(1), ArrowUp: () => viewer.step(-1), "+": () => viewer.active.zoom(1.25), "=": () => viewer.active.zoom(1.25), "-": () => viewer.active.zoom(0.8),
       f: () => viewer.active.fit(), e: () => viewer.openAll(true), c: () => viewer.openAll(false), s: () => this.strands(), t: () => this.showText(),
-      b: () => viewer.setBeside(viewer.beside === null ? Math.max(0, viewer.stage - 1) : null), "/": () => byId("search").focus(), "?": () => byId("help").showModal(),
+      b: () => viewer.setBeside(viewer.beside === null ? Math.max(0, viewer.stage - 1) : null), m: () => viewer.link(!viewer.linked), "/": () => byId("search").focus(), "?": () => byId("help").showModal(),
       Escape: () => { viewer.found = new Set(); viewer.pinned = null; viewer.lightAxis(null); viewer.choose(null); },
     };
     if (event.key === "Enter" && chosen?.startsWith("g") && !event.target.closest("button, a")) does.Enter = () => viewer.toggle(chosen.slice(1));

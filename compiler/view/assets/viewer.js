@@ -13,7 +13,9 @@ class Viewer {
     this.colour = "family";
     this.stage = data.compare ? 1 : 0;
     this.beside = data.compare ? 0 : null;
-    this.axisNumbers = new Map(data.axes.filter((name) => name !== "*").map((name, place) => [name, place % 10]));
+    this.linked = true;
+    const bases = [...new Set(data.axes.filter((name) => name !== "*").map(unprimed))];
+    this.axisNumbers = new Map(bases.map((name, place) => [name, place % 10]));
     this.facts = data.drawings.map((drawing) => new Map(drawing.boxes.map((box) => [box.id, box])));
     this.restyle();
     this.canvases = [new Canvas(this, byId("right"), "one")];
@@ -28,7 +30,8 @@ class Viewer {
   // ------------------------------------------------ questions of the canvases
 
   axisClass(name) {
-    return this.axisNumbers.has(name) ? `axis-${this.axisNumbers.get(name)}` : "axis-star";
+    const number = this.axisNumbers.get(unprimed(name));
+    return number === undefined ? "axis-star" : `axis-${number}${name.endsWith("'") ? " primed" : ""}`;
   }
 
   /** Names of axes in the one order that they have everywhere, so that strands keep their places. */
@@ -157,8 +160,34 @@ class Viewer {
       if (!this.canvases[1]) this.canvases[1] = new Canvas(this, byId("left"), "beside");
       this.canvases[1].show(stage);
       for (const canvas of this.canvases) canvas.begin();
+      if (this.linked) this.align(this.canvases[0]);
     }
     this.changed();
+  }
+
+  /** Let the other picture show the same at the same size: what is chosen, or else what is near the middle of this one. */
+  align(canvas) {
+    for (const other of this.canvases) if (other !== canvas) other.alignWith(canvas);
+  }
+
+  /** After one picture was fitted into its pane: the other shows all of itself, too, both at the size of the smaller. */
+  fitted(canvas) {
+    if (!this.linked) return;
+    for (const other of this.canvases) if (other !== canvas) other.fitTo(canvas.view.k);
+    for (const other of this.canvases) other.fitTo(Math.min(...this.canvases.map((one) => one.view.k)));
+  }
+
+  link(linked) {
+    this.linked = linked;
+    if (linked) this.align(this.active);
+    this.controls.update();
+  }
+
+  /** The other picture is moved as far as this one, and zoomed about the same point, while the two are linked. */
+  moved(canvas, before) {
+    if (!this.linked) return;
+    const ratio = canvas.view.k / before.k, dx = canvas.view.x - before.x * ratio, dy = canvas.view.y - before.y * ratio;
+    for (const other of this.canvases) if (other !== canvas) other.look(other.view.k * ratio, other.view.x * ratio + dx, other.view.y * ratio + dy, false);
   }
 
   changed() {
@@ -184,11 +213,9 @@ class Viewer {
   choose(key, canvas = this.active, reveal = false) {
     this.selected = key;
     if (key) {
-      for (const one of this.canvases) {
-        const hidden = this.around(key, one.drawing).some((path) => !this.opened.has(path.slice(1)));
-        if (reveal && hidden) this.openAround(key, one);
-        if (reveal || one !== canvas) one.reveal(key);
-      }
+      for (const one of reveal ? this.canvases : []) if (this.around(key, one.drawing).some((path) => !this.opened.has(path.slice(1)))) this.openAround(key, one);
+      if (reveal) canvas.reveal(key);
+      for (const one of this.canvases) if (one !== canvas) one.reveal(key, false, false);
     }
     this.changed();
   }
@@ -220,10 +247,8 @@ class Viewer {
     const items = this.active.items.filter((item) => item.kind === "box").sort((a, b) => a.y - b.y || a.x - b.x);
     const now = items.findIndex((item) => item.key === this.selected);
     const next = items[now < 0 ? (by > 0 ? 0 : items.length - 1) : Math.min(Math.max(now + by, 0), items.length - 1)];
-    if (next) { this.choose(next.key); this.active.reveal(next.key); }
+    if (next) this.choose(next.key, this.active, true);
   }
-
-  moved() {}
 
   // ------------------------------------------------ search
 
@@ -252,6 +277,16 @@ class Viewer {
     if (kind === "svg") return download(blob, `${name}.svg`);
     return picture(blob, size).then((png) => download(png, `${name}.png`));
   }
+}
+
+/** An axis without its primes: `N'` is the other side of `N`, in the same colour, drawn with dashes. */
+function unprimed(name) {
+  return name.replace(/'+$/, "");
+}
+
+/** What a name is to the axis that is lit: "this", its "twin" with other primes, or "". */
+function kinship(name, axis) {
+  return name === axis ? "this" : unprimed(name) === unprimed(axis) ? "twin" : "";
 }
 
 /** A colour from cool to hot, and whether words on it must be light. `share` is from 0 to 1. */
