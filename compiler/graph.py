@@ -175,6 +175,28 @@ class Graph:
         roots = [*self.inputs, *(output.node for output in self.outputs), *(node for _, node in self.updates)]
         return tuple(topological(roots))
 
+    @cached_property
+    def everything(self) -> tuple[Node, ...]:
+        """The nodes, each after its inputs, and those inside bodies before the node that carries them."""
+        found: list[Node] = []
+        _gather(self.nodes, found)
+        return tuple(found)
+
+    @cached_property
+    def known(self) -> dict[Operation, Node]:
+        """Every node under what it does; of equal ones the first."""
+        found: dict[Operation, Node] = {}
+        for node in self.everything:
+            found.setdefault(operation(node), node)
+        return found
+
+
+def _gather(nodes: Iterable[Node], into: list[Node]) -> None:
+    for node in nodes:
+        for body in node.bodies:
+            _gather(topological([*body.params, *body.yields, *body.carries]), into)
+        into.append(node)
+
 
 def topological(roots: Iterable[Node], done: Callable[[Node], bool] = lambda _: False) -> Iterator[Node]:
     """The nodes below the roots, inputs first, in a fixed order and without recursion. Nothing that is `done` is looked at."""
@@ -191,11 +213,22 @@ def topological(roots: Iterable[Node], done: Callable[[Node], bool] = lambda _: 
                 stack.extend((child, False) for child in reversed(node.inputs) if child not in seen)
 
 
-class Builder:
-    """Makes nodes; the same operation on the same inputs is the same node."""
+Operation = tuple[Any, ...]
 
-    def __init__(self) -> None:
-        self._known: dict[tuple[Any, ...], Node] = {}
+
+def operation(node: Node) -> Operation:
+    """What tells a node from others: equal operations on the same inputs are one."""
+    attrs = node.attrs
+    kinds = tuple([value.__class__ for _, value in attrs]) if attrs else ()  # 1, 1.0 and True are equal but not the same option
+    return node.op, node.inputs, attrs, kinds, node.type
+
+
+class Builder:
+    """Makes nodes; the same operation on the same inputs is the same node. It may begin with the nodes of a graph."""
+
+    def __init__(self, graph: Graph | None = None) -> None:
+        self._known: dict[Operation, Node] = {} if graph is None else dict(graph.known)
+        self._ours = set(self._known.values())
         self._numbers = 0
 
     def make(
@@ -213,8 +246,11 @@ class Builder:
 
     def adopt(self, node: Node) -> Node:
         """The node that stands for this operation here: this one, unless an equal one is known."""
-        kinds = tuple(value.__class__ for _, value in node.attrs)  # 1, 1.0 and True are equal but not the same option
-        return self._known.setdefault((node.op, node.inputs, node.attrs, kinds, node.type), node)
+        if node in self._ours:
+            return node
+        found = self._known.setdefault(operation(node), node)
+        self._ours.add(found)
+        return found
 
     def number(self) -> int:
         """A fresh number: what keeps two random draws, or two scans, apart."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeGuard
 
 from .sizes import Size
@@ -30,12 +31,22 @@ class TensorType:
     axes: tuple[Axis, ...]
     dtype: DType = "float"
 
-    @property
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.axes, self.dtype))
+
+    def __reduce__(self) -> tuple[type[TensorType], tuple[tuple[Axis, ...], DType]]:
+        return TensorType, (self.axes, self.dtype)  # the hash depends on the process, so it must not travel in a pickle
+
+    @cached_property
     def names(self) -> tuple[str, ...]:
-        return tuple(axis.name for axis in self.axes)
+        return tuple([axis.name for axis in self.axes])
 
     def has(self, name: str) -> bool:
-        return any(axis.name == name for axis in self.axes)
+        return name in self.names
 
     def size(self, name: str) -> Size:
         """The size of an axis that is known to be there (KeyError otherwise)."""

@@ -13,7 +13,7 @@ from ..graph import Graph, Node
 from ..ops.facts import varies
 from ..sizes import Size
 from .base import Change, Mode, Outcome, Pass
-from .making import Make
+from .making import AxisNames, Make
 from .slices.bits import countable, full, outside, positions
 from .slices.demand import Demand, Kept
 from .slices.facts import NO_FACTS, WeightFacts
@@ -76,7 +76,7 @@ def _tied(before: Graph, after: Graph, rebuild: Rebuild) -> Graph | None:
     if at is None or any(not node.axes for node in lost):
         return None
     output = after.outputs[at]
-    make = Make(rebuild.builder, output.node, set(), {})
+    make = Make(rebuild.builder, output.node, AxisNames(), {})
     total = output.node
     for node in lost:
         total = make.arithmetic("add", total, nothing_of(make, node))

@@ -6,17 +6,42 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..graph import Builder, Node
+from ..graph import Builder, Graph, Node
 from ..ops.broadcast import arithmetic_type, floating_type
 from ..ops.products import product_type
 from ..sizes import Size
 from ..types import Axis, DType, TensorType, TupleType, promote
 
 
+class AxisNames:
+    """The names of axes that a graph has, and those that were made since. They are gathered when a new one is asked for."""
+
+    def __init__(self, graph: Graph | None = None) -> None:
+        self._graph = graph
+        self._taken: set[str] | None = None
+
+    def fresh(self, like: str) -> str:
+        """A name that is not taken yet; it is from now on."""
+        if self._taken is None:
+            nodes = self._graph.everything if self._graph is not None else ()
+            self._taken = {axis.name for node in nodes for type in types_of(node) for axis in type.axes}
+        name, count = like, 1
+        while name in self._taken:
+            count += 1
+            name = f"{like}_{count}"
+        self._taken.add(name)
+        return name
+
+
+def types_of(node: Node) -> tuple[TensorType, ...]:
+    """The types of a node's results."""
+    return node.type.items if isinstance(node.type, TupleType) else (node.type,)
+
+
 class Make:
     """Makes nodes in the place of `at`, a node of the old graph: they take over where it stands in the text."""
 
-    def __init__(self, builder: Builder, at: Node, names: set[str], known: Mapping[Node, Node]) -> None:
+    def __init__(self, builder: Builder, at: Node, names: AxisNames, known: Mapping[Node, Node]) -> None:
         self.builder = builder
         self.at = at
         self._names = names
@@ -56,12 +81,7 @@ class Make:
 
     def fresh(self, like: str) -> str:
         """A name of an axis that the graph does not have."""
-        name, count = like, 1
-        while name in self._names:
-            count += 1
-            name = f"{like}_{count}"
-        self._names.add(name)
-        return name
+        return self._names.fresh(like)
 
     # ------------------------------------------------ numbers
 

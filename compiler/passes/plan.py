@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 from ..graph import Graph, Node
@@ -64,8 +65,8 @@ class _Planning:
         self.prepared = Prepared(graph, mode)
         self.counts: Counter[Node] = uses(graph)
         self.outside = frozenset(graph.nodes)
-        self.scratch = Scratch(self.nodes, self.prepared)
-        self.looped = Scratch(self.nodes, Prepared(graph, "train"))
+        self.graph = graph
+        self.scratch = Scratch(graph, self.prepared)
         self.done: set[Node] = set()
         self.readers: dict[Node, list[Node]] = {}
         for node in self.nodes:
@@ -73,6 +74,10 @@ class _Planning:
                 self.readers.setdefault(source, []).append(node)
         last = {source: found[-1] for source, found in self.readers.items()}
         self.around = Around(last, self._single, mode == "train")
+
+    @cached_property
+    def looped(self) -> Scratch:
+        return Scratch(self.graph, Prepared(self.graph, "train"))
 
     def ways(self) -> Mapping[Node, Way]:
         """The other way for every root where there is a better one, in the order of the text."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..graph import Builder, Node
+from ..graph import Builder, Graph, Node
 from .cost_model import Work, graph_work
-from .making import Make
+from .making import AxisNames, Make
 from .plan_decide import large, numbers_of
 from .plan_emit import Emitter, added, factors_of, finished
 from .plan_order import Leaf, Tree, best_order
@@ -32,11 +32,9 @@ class Planned:
 class Scratch:
     """Where nodes are made to be looked at; what is taken is copied into the graph."""
 
-    def __init__(self, nodes: list[Node], prepared: Prepared) -> None:
-        self.builder = Builder()
-        for node in nodes:
-            self.builder.adopt(node)
-        self.names = {axis.name for node in nodes for axis in getattr(node.type, "axes", ())}
+    def __init__(self, graph: Graph, prepared: Prepared) -> None:
+        self.builder = Builder(graph)
+        self.names = AxisNames(graph)
         self.prepared = prepared
         self.work: dict[Node, Work] = {}
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..graph import Body, Builder, Graph, Node, topological
-from ..types import Axis, TensorType, TupleType, is_tuple
-from .making import Make
+from ..types import TensorType, TupleType, is_tuple
+from .making import AxisNames, Make
 
 Rule = Callable[[Make, Node], "Node | None"]
 """Told a node of the old graph; gives what stands in its place, or None to keep it. `make.new(old)` is what an earlier node became."""
@@ -32,23 +32,9 @@ def bodies(node: Node) -> tuple[Body, ...]:
     return node.bodies
 
 
-def _parts(value: Any) -> tuple[Any, ...]:
-    """What a tuple holds; anything else alone."""
-    return value if is_tuple(value) else (value,)
-
-
-def everything(graph: Graph) -> list[Node]:
+def everything(graph: Graph) -> tuple[Node, ...]:
     """The nodes of a graph, each after its inputs, and those inside bodies before the node that carries them."""
-    found: list[Node] = []
-    _gather(graph.nodes, found)
-    return found
-
-
-def _gather(nodes: Iterable[Node], into: list[Node]) -> None:
-    for node in nodes:
-        for body in bodies(node):
-            _gather(topological([*body.params, *body.yields, *body.carries]), into)
-        into.append(node)
+    return graph.everything
 
 
 def rewrite(graph: Graph, rule: Rule) -> Graph:
@@ -56,11 +42,7 @@ def rewrite(graph: Graph, rule: Rule) -> Graph:
 
     A replacement has the axes, sizes and kind of number of what it replaces (ValueError otherwise). Equal nodes become one.
     """
-    builder = Builder()
-    for node in everything(graph):
-        builder.adopt(node)
-    names = {axis.name for node in everything(graph) for axis in _all_axes(node)}
-    state = _Rewrite(rule, builder, names)
+    state = _Rewrite(rule, graph)
     state.walk(graph.nodes)
     outputs = tuple(replace(output, node=state.new[output.node]) for output in graph.outputs)
     updates = tuple((slot, state.new[node]) for slot, node in graph.updates)
@@ -70,17 +52,13 @@ def rewrite(graph: Graph, rule: Rule) -> Graph:
     return replace(graph, outputs=outputs, updates=updates, names=named)
 
 
-def _all_axes(node: Node) -> tuple[Axis, ...]:
-    return tuple(axis for type in _items(node.type) for axis in type.axes)
-
-
 class _Rewrite:
     """One walk over a graph and its bodies."""
 
-    def __init__(self, rule: Rule, builder: Builder, names: set[str]) -> None:
+    def __init__(self, rule: Rule, graph: Graph) -> None:
         self.rule = rule
-        self.builder = builder
-        self.names = names
+        self.builder = Builder(graph)
+        self.names = AxisNames(graph)
         self.new: dict[Node, Node] = {}
 
     def walk(self, nodes: Iterable[Node]) -> None:
@@ -90,7 +68,7 @@ class _Rewrite:
 
     def _one(self, node: Node) -> Node:
         make = Make(self.builder, node, self.names, self.new)
-        attrs = {key: self._option(value) for key, value in node.attrs}
+        attrs = {key: self._option(value) for key, value in node.attrs} if node.bodies else node.options
         found = self.rule(make, node)
         if found is None:
             return self._kept(node, attrs)
@@ -99,7 +77,7 @@ class _Rewrite:
 
     def _kept(self, node: Node, attrs: Mapping[str, Any]) -> Node:
         inputs = tuple(self.new[source] for source in node.inputs)
-        if inputs == node.inputs and all(attrs[key] is value for key, value in node.attrs):
+        if inputs == node.inputs and (attrs is node.options or all(attrs[key] is value for key, value in node.attrs)):
             return self.builder.adopt(node)
         return self.builder.make(node.op, inputs, node.type, attrs, node.span, node.scope, node.name)
 
@@ -107,7 +85,7 @@ class _Rewrite:
         """A body, rewritten; every other option as it is."""
         if isinstance(value, Body):
             return self._body(value)
-        parts = _parts(value)
+        parts = value if is_tuple(value) else (value,)
         if not any(isinstance(part, Body) for part in parts):
             return value
         made = tuple(self._body(part) if isinstance(part, Body) else part for part in parts)
@@ -123,6 +101,8 @@ class _Rewrite:
 
 def alike(old: Node, new: Node) -> bool:
     """Whether both have the same axes, of the same sizes, in whatever order, and the same kind of number."""
+    if old.type == new.type:
+        return True
     left, right = ([(item.dtype, frozenset(item.axes)) for item in _items(node.type)] for node in (old, new))
     return left == right
 

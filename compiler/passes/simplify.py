@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from ...dsl.source import Span
 from ..graph import Graph, Node
 from .base import Change, Outcome
 from .making import Make
-from .rewriting import bodies, everything, rewrite, uses
+from .rewriting import everything, rewrite, uses
 
 ROUNDS = 8
 """What a rule makes inside its result is looked at in the next round; programs need two or three."""
@@ -77,15 +77,23 @@ class _Tally:
         return f"{said} ({inside})" if inside else said
 
 
-def simplified(graph: Graph, table: Sequence[Simplification], strict: bool) -> Outcome:
-    """The graph after every rule of the table, and one change for each kind of rewrite."""
-    by_op: dict[str, list[Simplification]] = {}
-    for rule in table:
+Table = Mapping[str, Sequence[Simplification]]
+
+
+def by_operator(rules: Sequence[Simplification]) -> Table:
+    """The rules that look at each operator, in their order."""
+    table: dict[str, list[Simplification]] = {}
+    for rule in rules:
         for op in sorted(rule.ops):
-            by_op.setdefault(op, []).append(rule)
+            table.setdefault(op, []).append(rule)
+    return table
+
+
+def simplified(graph: Graph, table: Table, strict: bool) -> Outcome:
+    """The graph after every rule of the table, and one change for each kind of rewrite."""
     tally, now = _Tally(), graph
     for _ in range(ROUNDS):
-        after = _round(now, by_op, strict, tally)
+        after = _round(now, table, strict, tally)
         if after is now:
             break
         now = after
@@ -94,15 +102,15 @@ def simplified(graph: Graph, table: Sequence[Simplification], strict: bool) -> O
     return Outcome(now, tally.changes())
 
 
-def _round(graph: Graph, by_op: dict[str, list[Simplification]], strict: bool, tally: _Tally) -> Graph:
+def _round(graph: Graph, table: Table, strict: bool, tally: _Tally) -> Graph:
     reads, memo = uses(graph), dict[Any, Node]()
 
     def replaced(make: Make, node: Node) -> Node | None:
-        if bodies(node):
+        if node.op not in table or node.bodies:
             return None
         start = now = make.now()
         for _ in range(IN_A_ROW):
-            found = _first(by_op.get(now.op, ()), Place(make, node, now, reads, strict, memo))
+            found = _first(table.get(now.op, ()), Place(make, node, now, reads, strict, memo))
             if found is None:
                 break
             rule, now = found

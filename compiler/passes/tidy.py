@@ -12,11 +12,11 @@ from .constants import CONSTANTS
 from .identities import IDENTITIES
 from .loops import trimmed
 from .mapped_axes import MAPPED
-from .simplify import simplified
+from .simplify import by_operator, simplified
 from .sinking import SINKING
 from .views import VIEWS
 
-RULES = (*CONSTANTS, *IDENTITIES, *VIEWS, *MAPPED, *SINKING, *COMMUTED)
+RULES = by_operator((*CONSTANTS, *IDENTITIES, *VIEWS, *MAPPED, *SINKING, *COMMUTED))
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from functools import reduce
 from ..graph import Builder, Node
 from ..ops.attend_way import Roles, roles
 from ..ops.softmax import may_be_infinite
-from ..passes.making import Make, union
+from ..passes.making import AxisNames, Make, union
 from ..types import TensorType
 
 
 def weights_of(attend: Node) -> Node:
     """A node over the rows and keys of an `attend` node, on its inputs."""
-    make, parts = Make(Builder(), attend, set(), {}), roles(attend)
+    make, parts = Make(Builder(), attend, AxisNames(), {}), roles(attend)
     terms = [
         make.dot((make.widened(q), make.widened(k)), dots) if dots else make.arithmetic("mul", make.widened(q), make.widened(k))
         for q, k, dots in zip(parts.q, parts.k, attend["dots"], strict=True)

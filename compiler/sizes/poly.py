@@ -16,9 +16,11 @@ def add(left: Poly, right: Poly, scale: int = 1) -> Poly:
     """`left + scale * right`, without zero terms."""
     out = dict(left)
     for factor, value in right.items():
-        total = out.get(factor, 0) + scale * value
+        change = value if scale == 1 else scale * value
+        known = out.get(factor)
+        total = change if known is None else known + change
         if total:
-            out[factor] = Fraction(total)
+            out[factor] = total
         else:
             out.pop(factor, None)
     return out
@@ -30,7 +32,8 @@ def multiply(left: Poly, right: Poly) -> Poly:
     for first, a in left.items():
         for second, b in right.items():
             factor = times(first, second)
-            out[factor] = out.get(factor, Fraction(0)) + a * b
+            known = out.get(factor)
+            out[factor] = a * b if known is None else known + a * b
     return {factor: value for factor, value in out.items() if value}
 
 

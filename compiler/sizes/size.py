@@ -15,6 +15,8 @@ from .atoms import Atom, inverse, order
 from .limits import MAX_BITS, MAX_EXPONENT, MAX_TERMS, SizeTooLarge, check_number
 from .poly import Poly, add, cancel, content, exact_quotient, lowest, multiply, shift
 
+ZERO, ONE = Fraction(0), Fraction(1)
+
 
 class Size:
     """The size of an axis. Immutable; equal normal forms are `==` and hash alike, and a constant equals its number.
@@ -23,7 +25,7 @@ class Size:
     raises ZeroDivisionError on division by the constant 0, and SizeTooLarge when an expression outgrows the limits.
     """
 
-    __slots__ = ("_hash", "_key", "depth", "terms")
+    __slots__ = ("_hash", "_key", "_number", "depth", "terms")
 
     terms: tuple[tuple[tuple[tuple[Atom, int], ...], Fraction], ...]
     depth: int
@@ -34,15 +36,18 @@ class Size:
             poly = cancel(poly)
         if len(poly) > MAX_TERMS:
             raise SizeTooLarge("a size expression has more than 200 terms")
+        depth = 0
         for factor, value in poly.items():
             check_number(value)
-            if any(abs(exponent) > MAX_EXPONENT for _, exponent in factor):
-                raise SizeTooLarge("a power in a size expression is over 64")
+            for atom, exponent in factor:
+                depth = max(depth, atom.depth)
+                if abs(exponent) > MAX_EXPONENT:
+                    raise SizeTooLarge("a power in a size expression is over 64")
         self.terms = tuple(sorted(poly.items(), key=lambda item: order(item[0]))) if len(poly) > 1 else tuple(poly.items())
-        self.depth = max((atom.depth for factor in poly for atom, _ in factor), default=0)
+        self.depth = depth
         self._key: str | None = None
-        number = self.constant()
-        self._hash = hash(self.terms) if number is None else hash(number)
+        self._number = ZERO if not self.terms else None if self.terms[0][0] else self.terms[0][1]  # a constant term is the last
+        self._hash = hash(self.terms if self._number is None else self._number)
 
     @staticmethod
     def of(value: int | Fraction) -> Size:
@@ -52,7 +57,7 @@ class Size:
     @staticmethod
     def symbol(name: str) -> Size:
         """A positive integer unknown: an axis size or an integer parameter."""
-        return Size({((Atom("symbol", name), 1),): Fraction(1)})
+        return _symbol(name)
 
     def __reduce__(self) -> tuple[type[Size], tuple[Poly]]:
         return Size, (dict(self.terms),)
@@ -61,10 +66,12 @@ class Size:
         return self._hash
 
     def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
         if isinstance(other, Size):
-            return self is other or (self._hash == other._hash and self.terms == other.terms)
+            return self._hash == other._hash and self.terms == other.terms
         if isinstance(other, (int, Fraction)):
-            return self.constant() == other
+            return self._number == other
         return NotImplemented
 
     @property
@@ -126,13 +133,11 @@ class Size:
 
     def constant(self) -> Fraction | None:
         """The number, when there is no symbol inside."""
-        if not self.terms:
-            return Fraction(0)
-        return self.terms[0][1] if len(self.terms) == 1 and not self.terms[0][0] else None
+        return self._number
 
     def integer(self) -> int | None:
         """The number, when there is no symbol inside and it is an integer."""
-        value = self.constant()
+        value = self._number
         return value.numerator if value is not None and value.denominator == 1 else None
 
     def substitute(self, values: Mapping[str, Size | int]) -> Size:
@@ -145,8 +150,7 @@ class Size:
         """The exact value. KeyError for a missing symbol, ZeroDivisionError, ValueError for a logarithm that is no integer."""
         from .values import evaluate
 
-        number = self.constant()
-        return evaluate(self, values) if number is None else number
+        return evaluate(self, values) if self._number is None else self._number
 
     def is_integer(self) -> bool | None:
         """True: an integer for every positive integer assignment. False: for none. None: depends, or cannot tell."""
@@ -173,6 +177,11 @@ class Size:
 
 
 @lru_cache(4096)
+def _symbol(name: str) -> Size:
+    return of_atom(Atom("symbol", name))
+
+
+@lru_cache(4096)
 def _constant(value: int | Fraction) -> Size:
     return Size({(): Fraction(value)} if value else {})
 
@@ -196,7 +205,7 @@ def as_size(value: Size | int | Fraction) -> Size:
 
 def of_atom(atom: Atom, exponent: int = 1) -> Size:
     """The atom as a size."""
-    return Size({((atom, exponent),): Fraction(1)})
+    return Size({((atom, exponent),): ONE})
 
 
 @lru_cache(maxsize=8192)

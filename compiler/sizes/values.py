@@ -12,17 +12,18 @@ from .size import Size
 
 def evaluate(size: Size, values: Mapping[str, int]) -> Fraction:
     """The exact value; see `Size.evaluate`."""
-    total = Fraction(0)
+    total: int | Fraction = 0
     for factor, value in size.terms:
+        term: int | Fraction = value.numerator if value.denominator == 1 else value  # whole numbers are far quicker to work with
         for atom, exponent in factor:
-            value = value * _number(atom, values) ** exponent
-        total += value
-    return total
+            number = values[atom.name] if atom.kind == "symbol" else _number(atom, values)
+            term = term * (number**exponent if exponent > 0 else Fraction(number) ** exponent)
+        total = total + term
+    return Fraction(total)
 
 
 def _number(atom: Atom, values: Mapping[str, int]) -> Fraction:
-    if atom.kind == "symbol":
-        return Fraction(values[atom.name])
+    """The value of an atom that is no symbol."""
     args = [evaluate(arg, values) for arg in atom.args]
     match atom.kind:
         case "floor":
@@ -43,6 +44,8 @@ def _number(atom: Atom, values: Mapping[str, int]) -> Fraction:
             return Fraction(floor_of_log2(args[0]))
         case "quotient":
             return args[0]
+        case "symbol":
+            return Fraction(values[atom.name])
 
 
 def substitute(size: Size, values: Mapping[str, Size | int]) -> Size:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ...graph import Builder, Graph, Node
 from ...sizes import Size
 from ...types import Axis, TensorType
-from ..making import Make
+from ..making import AxisNames, Make
 from .bits import countable, full, length, positions
 from .demand import LEAVES, Demand, Kept
 from .taps import narrower
@@ -25,11 +25,9 @@ class Rebuild:
         self.graph = graph
         self.zeros = zeros
         self.demand = demand
-        self.builder = Builder()
+        self.builder = Builder(graph)
         self.new: dict[Node, Node] = {}
         self.taken: dict[Node, list[Kept]] = {}
-        for node in graph.nodes:
-            self.builder.adopt(node)
 
     def run(self) -> Graph:
         for node in self.graph.nodes:
@@ -40,7 +38,7 @@ class Rebuild:
         return replace(self.graph, outputs=outputs, updates=updates)
 
     def _make(self, at: Node) -> Make:
-        return Make(self.builder, at, set(), self.new)
+        return Make(self.builder, at, AxisNames(), self.new)
 
     def _one(self, node: Node) -> Node:
         if node.op in LEAVES:
