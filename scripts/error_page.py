@@ -12,7 +12,7 @@ from attn.dsl.explanation import Explanation
 
 PATH = DOCS / "errors.md"
 GOLDEN = ROOT / "tests" / "golden"
-FOLDERS = ("errors", "checks", "binding", "running", "weights", "pruning", "probes", "inspect", "doubts")
+FOLDERS = ("errors", "checks", "binding", "running", "weights", "pruning", "probes", "inspect", "doubts", "backends")
 LONGEST = 30
 HEAD = """\
 # Errors and warnings

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
+from ..backends.rule import chosen_backend
+from ..backends.target import EAGER, Target, Wanted, checked_backend
 from ..cost import body_cost
-from ..graph import Node
+from ..graph import Graph, Node
 from ..passes.base import Mode
 from ..passes.choosing import chosen_optimiser
 from ..passes.listing import listing
@@ -20,7 +22,7 @@ from .costs import amount, conditions, costs
 from .leftover import copies_left
 from .notes import notes
 from .places import lines_of, place_of
-from .report import Choice, Explanation, Left, Listing, Rewrite, Timing
+from .report import BackendChoice, Choice, Explanation, Left, Listing, Rewrite, Timing
 
 
 def explain_program(
@@ -30,6 +32,7 @@ def explain_program(
     *,
     level: int = 2,
     mode: Mode = "train",
+    backend: str = "eager",
     stop_after: str | None = None,
     copies: bool = False,
     listings: bool = False,
@@ -39,8 +42,10 @@ def explain_program(
 
     `copies` compiles and runs the block once (with torch), to find the copies that only change the order in memory.
     """
-    optimiser = chosen_optimiser(level, mode, stop_after)
-    optimised = optimiser(program.graph(bind, inputs, checking=True))
+    graph = program.graph(bind, inputs, checking=True)
+    choice = _chosen(graph, level, mode, checked_backend(backend))
+    target = EAGER if choice is None else Target(choice.chosen)
+    optimised = chosen_optimiser(level, mode, stop_after, target=target)(graph)
     return Explanation(
         block=program.name,
         file=program.unit.source.name,
@@ -58,9 +63,20 @@ def explain_program(
         notes=notes(optimised.graph),
         copies_left=copies_left(optimised),
         copies=copied(program, bind, inputs, level, mode) if copies else None,
+        backend=choice,
         listings=_listings(optimised) if listings else [],
         timings=_timings(optimised) if timings else [],
     )
+
+
+def _chosen(graph: Graph, level: int, mode: Mode, wanted: Wanted) -> BackendChoice | None:
+    """The backend as `compile` chooses it, where a C++ compiler is there; nothing where none was asked for."""
+    if wanted == "eager":
+        return None
+    choice = chosen_backend(wanted, chosen_optimiser(level, mode)(graph).graph)
+    chosen: Literal["eager", "inductor"] = "eager" if choice.backend == "eager" else "inductor"
+    sizes = {"batch" if name == "*" else name: size for name, size in choice.sizes}
+    return BackendChoice(wanted=wanted, chosen=chosen, text=choice.text, eager=choice.eager, inductor=choice.inductor, sizes=sizes)
 
 
 def _rewrites(optimised: Optimised) -> list[Rewrite]:

@@ -169,9 +169,21 @@ class Timing(Model):
     changes: int
 
 
+class BackendChoice(Model):
+    """Who runs the text, and why. `eager` and `inductor` are estimates of the work, in operations of a large matrix product, at `sizes`
+    (what is not bound counts as so much); 0 where none were made."""
+
+    wanted: Literal["eager", "inductor", "auto"]
+    chosen: Literal["eager", "inductor"]
+    text: str
+    eager: int
+    inductor: int
+    sizes: dict[str, int]
+
+
 class Explanation(Model):
     """What the passes of a level did to a block. `str()` is the text that `attn explain` prints. `copies_left` is planned, `copies`
-    measured; it is null where nobody asked."""
+    measured; it is null where nobody asked, and so is `backend`."""
 
     schema_version: Literal[1] = 1
     block: str
@@ -190,6 +202,7 @@ class Explanation(Model):
     notes: list[Note]
     copies_left: list[CopyLeft]
     copies: list[Copied] | None = None
+    backend: BackendChoice | None = None
     listings: list[Listing] = []
     timings: list[Timing] = []
 

@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections.abc import Sequence
 
-from .report import Amount, Attention, Choice, Compared, Copied, CopyLeft, Costs, Explanation, Note, Obstacle, Place, Rewrite
+from .report import Amount, Attention, BackendChoice, Choice, Compared, Copied, CopyLeft, Costs, Explanation, Note, Obstacle, Place, Rewrite
 
 UNITS = ("", " K", " M", " G", " T", " P")
 MARGIN = 14
@@ -17,7 +17,7 @@ HARD_SPACE = "\N{NO-BREAK SPACE}"
 
 def explanation_text(report: Explanation) -> str:
     """Cost, rewrites, attention, choices, notes; then what was asked for besides. Parts that are empty are one line or none."""
-    parts = [_head(report), _costs(report.cost), _rewrites(report), _left(report), _attention(report.attention)]
+    parts = [_head(report), _backend(report.backend), _costs(report.cost), _rewrites(report), _left(report), _attention(report.attention)]
     parts += [_choices(report.choices), _notes(report.notes), _copies_left(report.copies_left)]
     parts += [_copies(report.copies)]
     parts += [_listing(one.after, one.text) for one in report.listings]
@@ -31,6 +31,12 @@ def _head(report: Explanation) -> list[str]:
     settings += [f"with {name}" for name in report.inputs]
     settings += [f"after {report.stop_after}"] if report.stop_after else []
     return [*_wrapped("", report.signature, 4), f"  {', '.join(settings)}"]
+
+
+def _backend(choice: BackendChoice | None) -> list[str]:
+    if choice is None:
+        return []
+    return ["backend", *_row(choice.wanted, choice.text if choice.wanted == choice.chosen else f"{choice.chosen}: {choice.text}")]
 
 
 # ---------------------------------------------------------------- cost

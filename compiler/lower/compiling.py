@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...dsl.diagnostics import AttnError, Diagnostic
 from ...dsl.source import NOWHERE
+from ..backends.target import checked_backend
 from ..graph import Graph
 from ..passes.base import Mode
 from ..passes.choosing import chosen_optimiser
@@ -19,6 +20,7 @@ from ..passes.pipeline import Optimised
 from ..passes.slices.facts import NO_FACTS
 from ..program import BlockProgram
 from .checkpoint import Names, fitting, load_weights
+from .inductor import optimiser_for
 from .lowering import lower
 from .module import AttnModule
 from .relying import Reliance, zero_slices
@@ -34,6 +36,7 @@ def compile_program(
     mode: Mode = "train",
     level: int = 2,
     verify: bool = False,
+    backend: str = "eager",
     weights: Any = None,
     names: Names | None = None,
     ignore: Sequence[str] = (),
@@ -43,7 +46,7 @@ def compile_program(
     fixed = dict(bind)
     if isinstance(dtype, str):
         dtype = named_dtype(dtype)
-    optimiser = chosen_optimiser(level, mode)
+    wanted = checked_backend(backend)
 
     def variant(present: frozenset[str]) -> Graph:
         return program.graph(fixed, sorted(present))
@@ -53,6 +56,7 @@ def compile_program(
         from ..verify import require
 
         require(graph, level=level, mode=mode, dtype=dtype)
+    optimiser = optimiser_for(graph, wanted, level, mode)
     make = partial(lower, graph, dtype=dtype, device=device, variant=variant, program=program.unit.source.text)
     if weights is None:
         return make(optimiser=optimiser)
@@ -60,13 +64,17 @@ def compile_program(
 
 
 def _filled(
-    make: Callable[..., AttnModule], optimiser: Callable[[Graph], Optimised], tensors: Mapping[str, Tensor], level: int, mode: Mode
+    make: Callable[..., AttnModule],
+    optimiser: Callable[[Graph], Optimised],
+    tensors: Mapping[str, Tensor],
+    level: int,
+    mode: Mode,
 ) -> AttnModule:
     """A module with weights, and where slices of them are zero and weights stay as they are, one that leaves these out."""
     module = make(optimiser=optimiser)
     load_weights(module, tensors)
     facts = zero_slices(module.attn_graph.weights, tensors) if mode == "infer" else NO_FACTS
-    told = chosen_optimiser(level, mode, facts=facts)
+    told = chosen_optimiser(level, mode, facts=facts, target=module.optimised.target)
     if not facts.zeros or _removed(told(module.attn_graph)) == _removed(module.optimised):
         return module
     module = make(optimiser=told)

@@ -6,12 +6,13 @@ import copy
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from torch import Tensor, fx, nn
 
+from ..backends.target import EAGER
 from ..graph import Graph, Node, Weight
 from ..passes.pipeline import Optimised, unchanged
 from ..sizes import Size
@@ -155,11 +156,11 @@ class AttnModule(fx.GraphModule):
         return self if present == present_inputs(self.attn_graph.inputs) else self.variant_for(present).chosen(args, kwargs)
 
     def beside(self, also: Sequence[Node]) -> AttnModule:
-        """A module that runs the same graph on the same weights and gives `(result, values, leading)`, as `write` says."""
+        """A module that runs the same graph on the same weights, call by call, and gives `(result, values, leading)`, as `write` says."""
         from .lowering import write
         from .prepared import prepares
 
-        other = AttnModule(self.attn_graph, program=self.program, optimiser=lambda _: self.optimised)
+        other = AttnModule(self.attn_graph, program=self.program, optimiser=lambda _: replace(self.optimised, target=EAGER))
         for name in ("_parameters", "_buffers", "_non_persistent_buffers_set"):
             other.__dict__[name] = self.__dict__[name]
         other.__dict__["_modules"] = dict(self.__dict__["_modules"])
@@ -174,6 +175,11 @@ class AttnModule(fx.GraphModule):
         """Generate the forward again; with optional inputs, it first looks which of them are given."""
         made = super().recompile()
         cast(Any, type(self))._wrapped_call = PointingCall()
+        optimised: Optimised | None = self.__dict__.get("optimised")
+        if optimised is not None and optimised.target.backend == "inductor":
+            from .inductor import compiled
+
+            cast(Any, type(self)).forward = compiled(type(self).forward)
         graph: Graph | None = self.__dict__.get("attn_graph")
         optional = [node for node in graph.inputs if node.options.get("optional", False)] if graph is not None else []
         if graph is not None and optional:

@@ -103,6 +103,8 @@ class _Writer:
         lines.append("self.reset_parameters()")
         if self.module.optimised.mode == "infer":
             lines += ["self.requires_grad_(False)", "self.train()"]
+        if self.module.optimised.target.backend == "inductor":
+            lines.append("self.compile()  # PyTorch makes kernels of it at its first call")
         head = f"    def __init__(self, dtype: torch.dtype = {dtype}, device: torch.device | str | None = None) -> None:\n"
         return head + "".join(f"        {line}\n" for line in lines)
 

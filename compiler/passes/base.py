@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from ...dsl.source import Span
+from ..backends.target import Backend
 from ..graph import Graph
 
 Mode = Literal["train", "infer"]
@@ -40,13 +41,14 @@ class Pass(ABC):
 
     `exact`: the compiled module gives the same bits with and without it (in gradients, the readers of a value may add up what they say of
     its slope in another order). Otherwise the pass reassociates: it may change the order of sums and products, and with it the rounding,
-    but nothing else. `modes`: where it applies.
+    but nothing else. `modes`: where it applies. `backends`: for whom it pays.
     """
 
     name: ClassVar[str]
     promise: ClassVar[str]
     exact: ClassVar[bool]
     modes: ClassVar[tuple[Mode, ...]] = ("train", "infer")
+    backends: ClassVar[tuple[Backend, ...]] = ("eager", "inductor", "package")
 
     @abstractmethod
     def run(self, graph: Graph, mode: Mode) -> Outcome:

@@ -8,6 +8,7 @@ from functools import partial
 from ...dsl.closest import closest
 from ...dsl.diagnostics import AttnError, Diagnostic
 from ...dsl.source import NOWHERE
+from ..backends.target import EAGER, Target
 from ..graph import Graph
 from .base import Mode
 from .dead_slices import DeadSlices
@@ -15,27 +16,34 @@ from .pipeline import LEVELS, MODES, Optimised, optimise, passes
 from .slices.facts import NO_FACTS, WeightFacts
 
 
-def chosen_optimiser(level: int, mode: Mode, stop_after: str | None = None, facts: WeightFacts = NO_FACTS) -> Callable[[Graph], Optimised]:
-    """The optimiser of a level and mode, up to a pass, told `facts` about the weights. Raises AttnError (E0503) where there is none."""
+def chosen_optimiser(
+    level: int, mode: Mode, stop_after: str | None = None, facts: WeightFacts = NO_FACTS, target: Target = EAGER
+) -> Callable[[Graph], Optimised]:
+    """The optimiser of a level and mode for a target, up to a pass, told `facts` about the weights. Raises AttnError (E0503) where there
+    is none."""
     for name, value, known in (("level", level, LEVELS), ("mode", mode, MODES)):
         if value not in known:
             help = f"{name} is one of {', '.join(map(repr, known))}"
             raise AttnError([Diagnostic("E0503", f"`{name}={value!r}` is not known", NOWHERE, help=help)])
     if stop_after is not None:
-        _check_pass(stop_after, level, mode)
+        _check_pass(stop_after, level, mode, target)
     if not facts.zeros:
-        return partial(optimise, level=level, mode=mode, stop_after=stop_after)
-    told = tuple(DeadSlices(facts) if isinstance(one, DeadSlices) else one for one in passes(level, mode))
-    return partial(optimise, level=level, mode=mode, pipeline=told, stop_after=stop_after)
+        return partial(optimise, level=level, mode=mode, target=target, stop_after=stop_after)
+    told = tuple(DeadSlices(facts) if isinstance(one, DeadSlices) else one for one in passes(level, mode, target))
+    return partial(optimise, level=level, mode=mode, target=target, pipeline=told, stop_after=stop_after)
 
 
-def _check_pass(name: str, level: int, mode: Mode) -> None:
-    names = [one.name for one in passes(level, mode)]
+def _check_pass(name: str, level: int, mode: Mode, target: Target) -> None:
+    names = [one.name for one in passes(level, mode, target)]
     if name in names:
         return
     if any(name == one.name for kind in MODES for one in passes(max(LEVELS), kind)):
-        title = f"the pass `{name}` does not run at -O{level} in mode {mode}"
+        title = f"the pass `{name}` does not run at -O{level} in mode {mode}{_for(target)}"
         raise AttnError([Diagnostic("E0503", title, NOWHERE, help="`attn passes` says where each one does")])
     near = closest(name, names)
     help = f"did you mean `{near}`?" if near else "`attn passes` lists them"
     raise AttnError([Diagnostic("E0503", f"there is no pass `{name}`", NOWHERE, help=help)])
+
+
+def _for(target: Target) -> str:
+    return "" if target == EAGER else f" for {target.backend}"

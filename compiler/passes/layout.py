@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ..backends.target import Backend
 from ..cost import readable
 from ..graph import Graph, Node
 from ..orders.plan import Orders, orders
@@ -20,6 +21,7 @@ class AssignLayout(Pass):
     name: ClassVar[str] = "layout"
     promise: ClassVar[str] = "values lie in memory so that fewer bytes are copied, whatever the sizes"
     exact: ClassVar[bool] = False
+    backends: ClassVar[tuple[Backend, ...]] = ("eager",)  # inductor picks the order of what it makes itself
 
     def run(self, graph: Graph, mode: Mode) -> Outcome:
         free = weight_only(graph.nodes, {slot for slot, _ in graph.updates}) if mode == "infer" else frozenset[Node]()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..backends.target import EAGER, Target
 from ..graph import Graph
 from .base import Change, Mode, Pass
 from .dead_slices import DeadSlices
@@ -45,6 +46,7 @@ class Optimised:
     steps: tuple[Step, ...] = ()
     level: int = 0
     mode: Mode = "train"
+    target: Target = EAGER
 
 
 def unchanged(graph: Graph) -> Optimised:
@@ -52,9 +54,9 @@ def unchanged(graph: Graph) -> Optimised:
     return Optimised(graph, graph)
 
 
-def passes(level: int = 2, mode: Mode = "train") -> tuple[Pass, ...]:
-    """The passes of a level in the order they run. 0: none. 1: those that keep every bit. 2: all."""
-    return tuple(one for one in _all() if one.level <= level and mode in one.modes)
+def passes(level: int = 2, mode: Mode = "train", target: Target = EAGER) -> tuple[Pass, ...]:
+    """The passes of a level in the order they run. 0: none. 1: those that keep every bit. 2: all that pay for the target."""
+    return tuple(one for one in _all() if one.level <= level and mode in one.modes and target.backend in one.backends)
 
 
 def _all() -> tuple[Pass, ...]:
@@ -83,6 +85,7 @@ def optimise(
     level: int = 2,
     mode: Mode = "train",
     *,
+    target: Target = EAGER,
     pipeline: Sequence[Pass] | None = None,
     stop_after: str | None = None,
     watch: Callable[[Step], None] | None = None,
@@ -91,7 +94,7 @@ def optimise(
 
     Raises ValueError for a level, mode or pass that does not exist.
     """
-    chosen = passes(level, mode) if pipeline is None else tuple(pipeline)
+    chosen = passes(level, mode, target) if pipeline is None else tuple(pipeline)
     if level not in LEVELS or mode not in MODES:
         raise ValueError(f"there is no level {level} in mode {mode!r}")
     if stop_after is not None and stop_after not in [one.name for one in chosen]:
@@ -107,4 +110,4 @@ def optimise(
             watch(steps[-1])
         if one.name == stop_after:
             break
-    return Optimised(graph, now, tuple(steps), level, mode)
+    return Optimised(graph, now, tuple(steps), level, mode, target)

@@ -90,4 +90,9 @@ EXPLANATIONS = (
         "where=pos(N') < pos(N)",
         "where=pos(N') <= pos(N)",
     ),
+    Explanation(
+        "W0805",
+        "a backend that cannot be had here",
+        "`backend='auto'` would take inductor, which makes kernels with a C++ compiler, and there is none. The module runs call by call.",
+    ),
 )

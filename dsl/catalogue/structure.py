@@ -162,6 +162,13 @@ EXPLANATIONS = (
         "nothing to look at",
         "`attn inspect` shows the maps of attention and the values of gates; the block has neither. What is inside loops is not looked at.",
     ),
+    Explanation(
+        "E0610",
+        "a backend that cannot work here",
+        "Inductor makes kernels with a C++ compiler. `backend='auto'` is eager where there is none.",
+        'attn.compile("se.attn", C=64, backend="inductor")',
+        'attn.compile("se.attn", C=64)',
+    ),
     Explanation("E0701", "weights that do not fit", "The message lists every missing, unexpected and misshapen name."),
     Explanation("E0702", "a graph file that cannot be read", "It is not the JSON of a graph, or of another version."),
     Explanation(

@@ -38,6 +38,7 @@ def compile(
     mode: Mode = "train",
     level: int = 2,
     verify: bool = False,
+    backend: str = "eager",
     weights: Any = None,
     names: Any = None,
     ignore: Sequence[str] = (),
@@ -53,6 +54,9 @@ def compile(
 
     `weights` (a safetensors file or tensors by name; `names` and `ignore` as for `load_weights`) are loaded. With `mode="infer"` slices
     that they make zero are left out; where weights are changed later, the module notices and runs without that.
+
+    `backend`: `eager` runs call by call; `inductor` makes kernels of the module when it is first called (seconds, with a C++ compiler);
+    `auto` takes inductor where an estimate says that it pays, which `explain` tells.
 
     `verify=True` first runs every pass against an independent interpreter, in values and gradients, on small inputs of many kinds.
 
@@ -70,6 +74,7 @@ def compile(
         mode=mode,
         level=level,
         verify=verify,
+        backend=backend,
         weights=weights,
         names=names,
         ignore=ignore,
@@ -84,6 +89,7 @@ def explain(
     inputs: tuple[str, ...] = (),
     mode: Mode = "train",
     level: int = 2,
+    backend: str = "eager",
     stop_after: str | None = None,
     copies: bool = False,
     **sizes: Any,
@@ -98,8 +104,9 @@ def explain(
     from .compiler.explain import explain_program
 
     return explain_program(
-        load(source, block), {**(bind or {}), **sizes}, inputs, level=level, mode=mode, stop_after=stop_after, copies=copies
-    )
+        load(source, block), {**(bind or {}), **sizes}, inputs,
+        level=level, mode=mode, backend=backend, stop_after=stop_after, copies=copies,
+    )  # fmt: skip
 
 
 def view(

@@ -80,8 +80,10 @@ def test_the_fields_of_the_report_are_these() -> None:
         "Copied": ["axes", "bytes", "elements", "text", "place"],
         "Listing": ["after", "text"],
         "Timing": ["pass_name", "milliseconds", "changes"],
+        "BackendChoice": ["wanted", "chosen", "text", "eager", "inductor", "sizes"],
         "Explanation": ["schema_version", "block", "file", "signature", "bound", "inputs", "level", "mode", "stop_after", "cost",
-                        "rewrites", "left", "attention", "choices", "notes", "copies_left", "copies", "listings", "timings"],
+                        "rewrites", "left", "attention", "choices", "notes", "copies_left", "copies", "backend", "listings",
+                        "timings"],
     }  # fmt: skip
 
 

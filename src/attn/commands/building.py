@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..compiler.program import load
-from .shared import bind_options, emit, level_options, read_target
+from .shared import backend_option, bind_options, emit, level_options, read_target
 
 if TYPE_CHECKING:
     from ..compiler.passes.base import Mode
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 @click.argument("target", metavar="FILE[:BLOCK]")
 @bind_options
 @level_options
+@backend_option
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Where to write; standard output without.")
-def compile_command(target: str, bind: dict[str, Any], inputs: tuple[str, ...], level: int, mode: Mode, output: Path | None) -> None:
+def compile_command(
+    target: str, bind: dict[str, Any], inputs: tuple[str, ...], level: int, mode: Mode, backend: str, output: Path | None
+) -> None:
     """Write a block as one readable PyTorch file that imports only torch.
 
     \b
@@ -28,7 +31,8 @@ def compile_command(target: str, bind: dict[str, Any], inputs: tuple[str, ...], 
     """
     program = load(*read_target(target))
     graph = program.graph(bind, inputs)
+    from ..compiler.backends.target import checked_backend
+    from ..compiler.lower.inductor import optimiser_for
     from ..compiler.lower.standalone import standalone
-    from ..compiler.passes.choosing import chosen_optimiser
 
-    emit(standalone(graph, chosen_optimiser(level, mode)), output)
+    emit(standalone(graph, optimiser_for(graph, checked_backend(backend), level, mode)), output)

@@ -119,6 +119,13 @@ def level_options(command: Callable[..., Any], level: int | None = 2) -> Callabl
     return click.option("-O", "--level", type=click.IntRange(0, 2), default=level, show_default=True, help=help)(command)
 
 
+def backend_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--backend`: who runs the text."""
+    kind = click.Choice(["eager", "inductor", "auto"])
+    help = "eager: call by call. inductor: kernels made by torch.compile. auto: inductor where that pays."
+    return click.option("--backend", type=kind, default="eager", show_default=True, help=help)(command)
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all."""
     from ..compiler.files import write_whole as write

@@ -1,0 +1,1 @@
+"""What a program is lowered for, and how that is chosen. No torch."""

@@ -1,0 +1,43 @@
+"""What a program is lowered for: who runs the text, on which kind of device, and in which half precision, if any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeGuard
+
+from ...dsl.diagnostics import AttnError, Diagnostic
+from ...dsl.source import NOWHERE
+
+Backend = Literal["eager", "inductor", "package"]
+"""`eager`: PyTorch runs call after call. `inductor`: torch.compile makes kernels of the text when it first runs. `package`: the same ahead
+of time, in one graph without any Python."""
+Wanted = Literal["eager", "inductor", "auto"]
+"""What a caller may ask for."""
+BACKENDS: tuple[Wanted, ...] = ("eager", "inductor", "auto")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the passes and the lowering write for."""
+
+    backend: Backend = "eager"
+
+    @property
+    def fuses(self) -> bool:
+        """Whether a compiler below makes one kernel of elementwise operators and reductions, and picks the order in memory by itself."""
+        return self.backend != "eager"
+
+
+EAGER = Target()
+
+
+def checked_backend(name: str) -> Wanted:
+    """The backend of this name. Raises AttnError (E0503) where there is none."""
+    if _is_backend(name):
+        return name
+    help = f"backend is one of {', '.join(map(repr, BACKENDS))}"
+    raise AttnError([Diagnostic("E0503", f"`backend={name!r}` is not known", NOWHERE, help=help)])
+
+
+def _is_backend(name: str) -> TypeGuard[Wanted]:
+    return name in BACKENDS

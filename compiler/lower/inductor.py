@@ -1,0 +1,78 @@
+"""A forward that torch.compile makes kernels of, and whether it can here."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+
+from ...dsl.diagnostics import AttnError, Diagnostic
+from ...dsl.render import render_all
+from ...dsl.source import NOWHERE
+from ..backends.rule import Choice, chosen_backend
+from ..backends.target import Target, Wanted
+from ..graph import Graph
+from ..passes.base import Mode
+from ..passes.choosing import chosen_optimiser
+from ..passes.pipeline import Optimised
+
+
+def compiled(straight: Callable[..., Any]) -> Callable[..., Any]:
+    """The same forward, compiled at its first call and again where sizes, devices or modes ask for it.
+
+    It is the generated function that is compiled, and not the module's call, of which PyTorch would keep eight for all modules together.
+    """
+    from torch._dynamo.exc import BackendCompilerFailed
+
+    ways = [cast(Any, torch).compile(straight), cast(Any, torch).compile(straight, dynamic=False)]
+
+    @functools.wraps(straight)
+    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if torch.compiler.is_compiling():
+            return straight(self, *args, **kwargs)  # inside another torch.compile, or an export, the text is a part of theirs
+        if len(ways) > 1:
+            try:
+                return ways[0](self, *args, **kwargs)
+            except BackendCompilerFailed:  # inductor has mistakes where sizes are open: from now on they are fixed
+                del ways[0]
+        return ways[0](self, *args, **kwargs)
+
+    return forward
+
+
+def optimiser_for(graph: Graph, wanted: Wanted, level: int, mode: Mode) -> Callable[[Graph], Optimised]:
+    """The optimiser of a level and mode, for the backend that is asked for or that pays. Raises AttnError, as `usable_backend` does."""
+    plain = chosen_optimiser(level, mode)
+    if wanted == "eager":
+        return plain
+    return chosen_optimiser(level, mode, target=Target(usable_backend(wanted, plain(graph).graph).backend))
+
+
+def usable_backend(wanted: Wanted, graph: Graph) -> Choice:
+    """The backend for an optimised graph. Raises AttnError (E0610) where inductor is asked for and cannot work; `auto` warns
+    then, and is eager."""
+    choice = chosen_backend(wanted, graph)
+    if choice.backend == "eager":
+        return choice
+    missing = missing_compiler()
+    if missing is None:
+        return choice
+    if wanted == "inductor":
+        raise AttnError([missing])
+    warnings.warn(render_all([Diagnostic("W0805", missing.title, NOWHERE, help=missing.help)], color=False), stacklevel=4)
+    return Choice("eager", f"{missing.title}; without that: {choice.text}")
+
+
+def missing_compiler() -> Diagnostic | None:
+    """What keeps inductor from making kernels for the CPU."""
+    from torch._inductor import cpp_builder, exc
+
+    try:
+        cpp_builder.get_cpp_compiler()
+    except exc.InvalidCxxCompiler:
+        help = "install g++ or clang++, or name one in the variable CXX; backend='eager' needs none"
+        return Diagnostic("E0610", "inductor needs a C++ compiler, and there is none", NOWHERE, help=help)
+    return None

@@ -1,0 +1,129 @@
+"""`backend=`: the choice and its reason, what is refused, and the contract of weights where inductor runs the text."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from golden_support import GOLDEN, Golden
+
+import attn
+from attn.cli import main
+from attn.compiler.backends.rule import chosen_backend
+from attn.compiler.passes.choosing import chosen_optimiser
+from attn.dsl.render import render_all
+
+GATES = {"cbam": "std.channel", "triplet": "std.triplet", "coordinate": "std.channel", "ela": "std.channel"}
+OTHERS = {"se": "std.channel", "eca": "std.channel", "mha": "std.heads", "encoder": "std.layers", "ema": "std.recurrence"}
+SHIFTS = """
+block shifts(q: [N, D], k: [N, D], v: [N, D]) -> [N, D] {
+    a = sigmoid(sum(q * shift(k, N=1), D)) * shift(v, N=1)
+    b = sigmoid(sum(q * shift(k, N=2), D)) * shift(v, N=2)
+    c = sigmoid(sum(q * shift(k, N=4), D)) * shift(v, N=4)
+    return a + b + c
+}
+"""
+MEETING = """
+block gate(x: [*, C, H]) -> [*, C, H] {
+    param scale: [C] = 0.5
+    return x * sigmoid(max(x, C)) * sigmoid(mean(x, H)) * scale
+}
+"""
+
+
+def chosen(source: object, block: str | None = None) -> str:
+    program = attn.load(source, block)
+    graph = program.graph({"C": 64} if block in (*GATES, "se", "eca") else {"D": 64}, checking=True)
+    return chosen_backend("auto", chosen_optimiser(2, "train")(graph).graph).backend
+
+
+@pytest.mark.parametrize(("block", "module"), GATES.items())
+def test_auto_takes_inductor_where_gates_and_reductions_meet(block: str, module: str) -> None:
+    assert chosen(module, block) == "inductor"
+
+
+@pytest.mark.parametrize(("block", "module"), OTHERS.items())
+def test_auto_is_eager_elsewhere(block: str, module: str) -> None:
+    assert chosen(module, block) == "eager"
+
+
+def test_auto_takes_inductor_for_a_set_of_shifts() -> None:
+    assert chosen(attn.text(SHIFTS)) == "inductor"
+
+
+@pytest.fixture
+def no_compiler() -> Iterator[None]:
+    import torch._inductor.config as config
+
+    with config.patch({"cpp.cxx": ("no-such-compiler",)}):
+        yield
+
+
+@pytest.mark.usefixtures("no_compiler")
+@pytest.mark.parametrize(("name", "backend"), [("E0610-no-compiler", "inductor"), ("W0805-no-compiler", "auto")])
+def test_a_missing_compiler_is_told(name: str, backend: str, golden: Callable[[Path, Callable[[Golden], str]], None]) -> None:
+    def told(case: Golden) -> str:
+        if backend == "inductor":
+            with pytest.raises(attn.AttnError) as caught:
+                attn.compile(attn.text(case.source), backend=backend)
+            return render_all(caught.value.diagnostics, color=False) + "\n"
+        with pytest.warns(UserWarning, match="W0805") as warned:
+            module = attn.compile(attn.text(case.source), backend=backend)
+        assert module.optimised.target.backend == "eager"
+        return f"{warned[0].message}\n"
+
+    golden(GOLDEN / "backends" / f"{name}.txt", told)
+
+
+def test_a_backend_that_is_not_known_is_told() -> None:
+    with pytest.raises(attn.AttnError) as caught:
+        attn.compile(attn.text(MEETING), C=3, backend="xla")
+    assert "backend is one of 'eager', 'inductor', 'auto'" in str(caught.value)
+
+
+def test_explain_tells_the_choice_and_its_reason() -> None:
+    report = attn.explain("std.channel", "cbam", C=64, backend="auto")
+    assert report.backend is not None
+    assert report.backend.chosen == "inductor"
+    assert report.backend.eager > 1.2 * report.backend.inductor
+    assert "auto          inductor: elementwise operators and reductions move" in str(report)
+    assert attn.explain(attn.text(MEETING), C=8).backend is None
+
+
+def test_inductor_does_without_orders_in_memory_that_are_made_for_eager() -> None:
+    module = attn.compile(attn.text(MEETING), C=3, backend="inductor")
+    assert "layout" not in [step.done.name for step in module.optimised.steps]
+    assert copy.deepcopy(module).optimised.target.backend == "inductor"
+
+
+def test_a_file_for_inductor_asks_pytorch_to_compile_it() -> None:
+    done = CliRunner().invoke(main, ["compile", "std.channel:cbam", "-b", "C=16", "--backend", "auto"])
+    assert "        self.compile()  # PyTorch" in done.output
+    assert "self.compile()" not in CliRunner().invoke(main, ["compile", "std.channel:cbam", "-b", "C=16"]).output
+
+
+def test_inductor_keeps_the_contract_of_weights(tmp_path: Path) -> None:
+    """One module, compiled once: values, gradients, a refused input, new weights, and a copy in another dtype."""
+    torch._dynamo.reset()
+    eager, fast = (attn.compile(attn.text(MEETING), C=3, backend=backend) for backend in ("eager", "inductor"))
+    assert list(fast.state_dict()) == list(eager.state_dict()) == ["scale"]
+    with torch.no_grad():
+        eager.get_parameter("scale").copy_(torch.tensor([1.0, -2.0, 3.0]))
+    attn.save_weights(eager, tmp_path / "weights.safetensors")
+    attn.load_weights(fast, tmp_path / "weights.safetensors")
+    x = torch.randn(2, 3, 4)
+    made, wanted = fast(x), eager(x)
+    assert torch.allclose(made, wanted, atol=1e-6)
+    for module, y in ((fast, made), (eager, wanted)):
+        y.square().sum().backward()
+        assert module.get_parameter("scale").grad is not None
+    assert torch.allclose(fast.get_parameter("scale").grad, eager.get_parameter("scale").grad, rtol=1e-5)  # type: ignore[arg-type]
+    with torch.no_grad():
+        fast.get_parameter("scale").mul_(2)
+    assert torch.allclose(fast(x), 2 * wanted, atol=1e-5)
+    with pytest.raises(ValueError, match="E0601"):
+        fast(torch.randn(2, 5, 4))
