@@ -19,6 +19,7 @@ from torch.nn.functional import scaled_dot_product_attention as attention
 import attn
 from attn.compiler.lower.lowering import lower
 from attn.compiler.passes import optimise, passes
+from attn.compiler.passes.distances import Distances
 from attn.compiler.passes.live import Live
 
 LINE = """block t(q: [*, h, N, d], k: [*, h, N, d], v: [*, h, N, d]) -> [*, h, N, d] {{
@@ -28,18 +29,22 @@ LINE = """block t(q: [*, h, N, d], k: [*, h, N, d], v: [*, h, N, d]) -> [*, h, N
 IMAGE = LINE.replace("h, N, d", "h, H, W, d").replace("over=N", "over=H W")
 WINDOW = "pos(N') <= pos(N) and pos(N) - pos(N') < {0}"
 NEAR = "abs(pos(H) - pos(H')) <= {0} and abs(pos(W) - pos(W')) <= {0}"
+ALIBI = "-2.0 ** (-pos(h) - 1) * abs(pos(N) - pos(N'))"
 ROWS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
     *((f"window 256, {n}", LINE.format(WINDOW.format(256)), (1, 8, n, 64)) for n in (600, 1024, 2048, 4096)),
     ("window 32, 4096", LINE.format(WINDOW.format(32)), (1, 8, 4096, 64)),
     *((f"every fourth, {n}", LINE.format("pos(N') <= pos(N) and (pos(N) - pos(N')) % 4 == 0"), (1, 8, n, 64)) for n in (512, 4096)),
     *((f"blocks of 128, {n}", LINE.format("pos(N) // 128 == pos(N') // 128"), (1, 8, n, 64)) for n in (512, 4096)),
     *((f"neighborhood 7, {n} x {n}", IMAGE.format(NEAR.format(3)), (1, 4, n, n, 32)) for n in (28, 56)),
+    *((f"ALiBi, causal, {n}", LINE.format(f"pos(N') <= pos(N), bias={ALIBI}"), (1, 8, n, 64)) for n in (256, 1024, 4096)),
+    ("ALiBi, both sides, 2048", LINE.format(f"true, bias={ALIBI}"), (1, 8, 2048, 64)),
+    ("powers of two, 2048", LINE.format("is_pow2(pos(N) - pos(N')) or pos(N) == pos(N')"), (1, 8, 2048, 64)),
     ("causal, 2048", LINE.format("pos(N') <= pos(N)"), (1, 8, 2048, 64)),
 )
 
 
 def built(text: str, with_blocks: bool) -> Any:
-    chosen = [one for one in passes(2, "train") if with_blocks or not isinstance(one, Live)]
+    chosen = [one for one in passes(2, "train") if with_blocks or not isinstance(one, (Live, Distances))]
     optimiser: Any = partial(optimise, level=2, mode="train", pipeline=chosen)
     return lower(attn.load(attn.text(text)).graph({}), optimiser=optimiser)
 
@@ -68,12 +73,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", default="", help="rows whose name has this in it")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(f"torch {torch.__version__}, {options.threads} threads, {options.rounds} rounds; how often as fast as a mask over all pairs\n")
     print(f"{'':24}{'blocks':>8}{'no mask':>10}{'causal flag':>13}{'error':>10}")
     with torch.inference_mode():
-        for name, text, shape in ROWS:
+        for name, text, shape in [row for row in ROWS if options.only in row[0]]:
             found, error = measured(text, shape, options.rounds)
             others = "".join(
                 f"{found[way]:>{width}.2f}" if way in found else " " * width for way, width in (("no mask", 10), ("causal flag", 13))

@@ -36,6 +36,8 @@ class Layout:
     padded: Literal["", "queries and keys", "values"] = ""
     causal: bool = False
     """The mask is a flag: every query looks at the keys up to its own position."""
+    triangle: bool = False
+    """Keys lie in reverse, and the bias refuses those behind the query: rows are taken in parts, each with the keys up to its end."""
 
 
 @dataclass(frozen=True)
@@ -132,14 +134,19 @@ def _layout(parts: Roles) -> Layout:
     features = tuple(name for name in values if name not in parts.keys and name not in parts.rows)
     chosen: tuple[Names, Names, Names] | None = parts.node.options.get("leading")
     if chosen is not None:
-        return Layout(*chosen, features, _scaled(parts) or "", _padded(parts, features), _causal(parts, chosen[2]))
+        return Layout(*chosen, features, _scaled(parts) or "", _padded(parts, features), *_flags(parts, chosen[2]))
     lead = tuple(name for name in parts.rows if name in keys or name in values)
     loose = tuple(name for name in parts.rows if name not in lead)
     rows = tuple(name for name in loose if name in masked) or loose
     groups = tuple(name for name in loose if name not in rows)
     sides = (parts.side(parts.q), keys, values)
     batch, heads = _leading(lead, groups, masked, sides)
-    return Layout(batch, heads, rows, features, _scaled(parts) or "", _padded(parts, features), _causal(parts, rows))
+    return Layout(batch, heads, rows, features, _scaled(parts) or "", _padded(parts, features), *_flags(parts, rows))
+
+
+def _flags(parts: Roles, rows: Names) -> tuple[bool, bool]:
+    """`causal` and `triangle`."""
+    return _causal(parts, rows), rows == (parts.node.options.get("triangle"),) and "where" not in parts.extras
 
 
 def _causal(parts: Roles, rows: Names) -> bool:

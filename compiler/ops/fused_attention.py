@@ -50,6 +50,8 @@ def _call(e: Emitter, parts: Parts, layout: Layout, main: tuple[Any, Any, Any], 
     bias, where = (_broadcast(e, parts, value, (*dimensions, parts.keys)) for value in (parts.bias, parts.where))
     if parts.sink is not None:
         return e.call("runtime.sink_attention", *main, _broadcast(e, parts, parts.sink, (*dimensions, ())), where, bias, **options)
+    if layout.triangle:
+        return e.call("runtime.triangular_attention", *main, bias, **options)
     if where is not None:
         return e.call("runtime.masked_attention", *main, where, bias, **options)
     if bias is not None:

@@ -127,6 +127,14 @@ def _masked_attention(tracer: Tracer, args: Args, kwargs: Options) -> Tensor:
     return Tensor(elementwise([fresh((*where.sizes[:-1], Size.of(1))), y]))
 
 
+def _triangular_attention(tracer: Tracer, args: Args, kwargs: Options) -> Tensor:
+    """Parts of rows, put together."""
+    from .tracing import Tensor
+
+    y = _attention(tracer, args, kwargs).memory
+    return Tensor(fresh(y.sizes) if y is not None else None)
+
+
 def _sink_attention(tracer: Tracer, args: Args, kwargs: Options) -> Tensor:
     """The attention of wider features, cut."""
     from .tracing import Tensor
@@ -198,6 +206,7 @@ RULES: dict[str, Rule] = {
     "torch.nn.functional.scaled_dot_product_attention": _attention,
     "runtime.masked_attention": _masked_attention,
     "runtime.sink_attention": _sink_attention,
+    "runtime.triangular_attention": _triangular_attention,
     "torch.nn.functional.conv1d": _convolved,
     "torch.nn.functional.conv2d": _convolved,
     "torch.nn.functional.conv3d": _convolved,

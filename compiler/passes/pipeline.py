@@ -11,6 +11,7 @@ from ..backends.target import EAGER, Target
 from ..graph import Graph
 from .base import Change, Mode, Pass
 from .dead_slices import DeadSlices
+from .distances import Distances
 from .inference import InferenceFolding
 from .inference_evaluation import Evaluation
 from .layout import AssignLayout
@@ -69,6 +70,7 @@ def _all() -> tuple[Pass, ...]:
         RecogniseAttention(),
         Plan(),
         Live(),
+        Distances(),
         Siblings(),
         Share(),
         AssignLayout(),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import attn
 from attn.compiler.graph import Graph
 from attn.compiler.passes import Mode, Optimised, Pass, optimise, passes
+from attn.compiler.passes.distances import Distances
 from attn.compiler.passes.listing import listing
 from attn.compiler.passes.live import Live
 
@@ -48,7 +49,7 @@ class Setting:
     pipeline: tuple[Pass, ...]
 
 
-SMALL_BLOCKS = Live(part=1 << 20, least=1, rows=2, few=2)
+SMALL: dict[str, Pass] = {"live": Live(part=1 << 20, least=1, rows=2, few=2), "distances": Distances(least=1)}
 """Blocks of few queries, however few scores there are; three quarters of the programs have them."""
 
 
@@ -61,7 +62,7 @@ def setting_of(seed: int, pipeline: Sequence[Pass] | None = None) -> Setting:
     more += ["text"] if seed % 16 == 5 else []
     more += ["compiled"] if seed % 25 == 7 else []  # in every mode, with and without gradients
     chosen = (*passes(2, mode),) if pipeline is None else tuple(pipeline)
-    chosen = tuple(SMALL_BLOCKS if isinstance(one, Live) and seed % 4 < 3 else one for one in chosen)
+    chosen = tuple(SMALL.get(one.name, one) if seed % 4 < 3 else one for one in chosen)
     return Setting(mode, mode == "train" and seed % 6 == 0, seed % 2 == 0, tuple(more), seed % 16 == 9, chosen)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ...graph import Node
@@ -86,13 +86,15 @@ def begun(make: Make, attend: Node) -> State:
     inputs = tuple(make.new(source) for source in attend.inputs)
     extras = dict(zip(attend["extras"], inputs[2 * terms + 1 :], strict=True))
     mask = tuple(make.rename(node, names) for node, names in conditions(extras.pop("where")))
-    start = State(inputs[:terms], inputs[terms : 2 * terms], inputs[2 * terms], extras, mask, attend["keys"], ground=_ground(inputs, terms))
+    start = State(
+        inputs[:terms], inputs[terms : 2 * terms], inputs[2 * terms], extras, mask, attend["keys"], ground=ground_of(inputs, 2 * terms + 1)
+    )
     return settled(make, start)
 
 
-def _ground(inputs: Sequence[Node], terms: int) -> frozenset[Node]:
-    """What both ways start from: queries, keys, values, and the data under masks and biases, which are worked out in the way taken."""
-    main = 2 * terms + 1
+def ground_of(inputs: Sequence[Node], main: int, through: Collection[str] = ()) -> frozenset[Node]:
+    """What both ways start from: queries, keys, values, and the data under masks and biases, which are worked out in the way taken; so is
+    what the operators `through` make of them."""
     found, waiting = {*inputs[:main]}, [*inputs[main:]]
     seen: set[Node] = set()
     while waiting:
@@ -100,7 +102,7 @@ def _ground(inputs: Sequence[Node], terms: int) -> frozenset[Node]:
         if node in seen:
             continue
         seen.add(node)
-        if node.op in CARRIED or node.op == "pos" or is_said_anew(node):
+        if node.op in CARRIED or node.op == "pos" or node.op in through or is_said_anew(node):
             waiting.extend(node.inputs)
         else:
             found.add(node)

@@ -22,9 +22,22 @@ def attention(d: Draft) -> None:
         conditions.append(d.rng.choice([f"pos({over[0]}') > 0", f"pos({over[0]}) > 0", f"pos({over[0]}') % 3 == 0"]))
     d.rng.shuffle(conditions)
     words = [f"over={' '.join(over)}", f"dot={c}", "where=" + " and ".join(f"({one})" for one in conditions)]
-    words += [f"bias=0.3 * (pos({over[0]}') - pos({over[0]}))"] if d.chance(0.3) else []
+    if d.chance(0.3):
+        words.pop()
+    words += [f"bias={bias(d, over[0])}"] if d.chance(0.5) else []
     words += [f"by={d.rng.choice(['sigmoid', 'relu2', 'sparsemax'])}"] if d.chance(0.2) else []
     d.let(f"attend({x.name}, {x.name}, {x.name}, {', '.join(words)})")
+
+
+def bias(d: Draft, n: str) -> str:
+    """A function of the distance, computed or read from a table, and perhaps something else beside it."""
+    far = f"(pos({n}') - pos({n}))"
+    found = [f"0.3 * {far}", f"-0.5 * abs{far}", f"0.2 * pos({n}') - 0.2 * pos({n})"]
+    table = d.name()
+    if d.chance(0.4) and d.say(f"param {table}: [{table}k=5] = normal(0.5)"):
+        found = [f"{table}[{table}k = clamp({far}, lo=-2, hi=2) + 2]"]
+    more = d.rng.choice(["", "", f" + 0.1 * pos({n})", f" - 0.1 * pos({n}')"])
+    return f"{d.rng.choice(found)}{more}"
 
 
 POLICIES = (attention,)

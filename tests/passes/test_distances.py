@@ -1,0 +1,119 @@
+"""A bias or mask of distances read as a view of one row is the attention that was written: values, gradients, and what is told."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+import attn
+from attn.compiler.lower.lowering import lower
+from attn.compiler.passes import optimise, passes
+from attn.compiler.passes.distances import Distances
+
+HEAD = """block t(q: [*, h, N, d], k: [*, h, N, d], v: [*, h, N, e], slope: [h], keep: bool [*, N], x: [N]) -> [*, h, N, e] {{
+    param table: [K=7, h] = normal(0.5)
+    return attend(q, k, v, over=N, dot=d, {0})
+}}
+"""
+BACK = "where=pos(N') <= pos(N)"
+APART = "pos(N') - pos(N)"
+TABLE = f"table[K = clamp({APART}, lo=-3, hi=3) + 3]"
+TAKEN = {
+    "slopes": f"bias=-slope * abs({APART})",
+    "causal slopes": f"bias=slope * ({APART}), {BACK}",
+    "a table": f"bias={TABLE}",
+    "a causal table": f"bias={TABLE}, {BACK}",
+    "of whole numbers": f"bias=2 * ({APART})",
+    "sums": f"bias=slope * ({APART}) + {TABLE} + 2, where=pos(N) - pos(N') >= 0",
+    "a mask": "where=is_pow2(pos(N) - pos(N')) or pos(N) == pos(N')",
+    "a scale of its own": f"bias=2 * ({APART}), scale=slope",
+}
+LEFT = {
+    "rows may be empty": f"bias=slope * ({APART}), where=pos(N') < pos(N)",
+    "padding": f"bias=slope * ({APART}), {BACK} and rename(keep, N -> N')",
+    "of its own for pairs": "bias=x * rename(x, N -> N')",
+    "a sink": f"bias=slope * ({APART}), sink_logit=0.5",
+    "the product of both positions": "bias=0.1 * pos(N) * pos(N')",
+    "a flag": BACK,
+    "keys alone": "bias=-0.1 * pos(N')",
+    "no softmax": f"bias={APART}, by=sigmoid",
+}
+
+
+def made(text: str, small: Distances | None, **bind: int) -> Any:
+    """A module in float64 with this pass, or without."""
+    chosen = [small if isinstance(one, Distances) else one for one in passes(2, "train")]
+    pipeline = [one for one in chosen if one is not None]
+    graph = attn.load(attn.text(text)).graph(bind)
+    return lower(graph, dtype=torch.float64, optimiser=partial(optimise, level=2, mode="train", pipeline=pipeline))
+
+
+def told(module: Any) -> str:
+    return "; ".join(change.text for step in module.optimised.steps if step.done.name == "distances" for change in step.changes)
+
+
+def given(n: int) -> list[torch.Tensor]:
+    source = torch.Generator().manual_seed(n)
+    q, k, v = (torch.randn(2, 3, n, width, generator=source, dtype=torch.float64) for width in (2, 2, 3))
+    slope, x = (torch.rand(size, generator=source, dtype=torch.float64) for size in (3, n))
+    return [q, k, v, slope, torch.rand(2, n, generator=source) < 0.7, x]
+
+
+def agree(text: str, *inputs: list[torch.Tensor], **bind: int) -> Any:
+    view, whole = made(text, Distances(least=1), h=3, **bind), made(text, None, h=3, **bind)
+    whole.load_state_dict(view.state_dict())
+    for each in inputs:
+        floating = [x.requires_grad_() for x in each if x.is_floating_point()]
+        found, wanted = view(*each), whole(*each)
+        assert_close(found, wanted, rtol=1e-10, atol=1e-10)
+        slope = torch.randn_like(wanted)
+        first, second = (torch.autograd.grad(y, [*floating, *m.parameters()], slope, allow_unused=True, materialize_grads=True)
+                         for y, m in ((found, view), (wanted, whole)))  # fmt: skip
+        assert_close(first, second, rtol=1e-9, atol=1e-9)
+    return view
+
+
+@pytest.mark.parametrize("options", TAKEN)
+def test_a_view_says_what_the_matrix_says(options: str) -> None:
+    module = agree(HEAD.format(TAKEN[options]), given(1), given(2), given(9))
+    assert "a view of one row" in told(module)
+    assert module(*given(0)).shape == (2, 3, 0, 3)
+
+
+@pytest.mark.parametrize("n", [257, 300])
+def test_rows_of_a_causal_bias_are_taken_in_parts(n: int) -> None:
+    module = agree(HEAD.format(TAKEN["causal slopes"]), given(n), N=n)
+    assert "triangular_attention" in module.code
+
+
+@pytest.mark.parametrize("options", LEFT)
+def test_what_is_no_distance_alone_is_left(options: str) -> None:
+    assert told(agree(HEAD.format(LEFT[options]), given(5))) == ""
+
+
+@pytest.mark.parametrize(
+    ("bias", "gone"),
+    [
+        ("slope * pos(N') - slope * pos(N)", True),
+        ("slope * pos(N') - slope", True),
+        ("slope * pos(N') + x", False),
+        ("0.1 * pos(N') + where(pos(N) > 2, -inf, 0)", False),
+        ("3 - (pos(N) - 0.5 * pos(N')) ", True),
+    ],
+)
+def test_what_every_key_gets_alike_is_left_out(bias: str, gone: bool) -> None:
+    said = told(agree(HEAD.format(f"bias={bias}"), given(6)))
+    assert ("is left out" in said) is gone
+
+
+def test_by_default_few_pairs_stay_as_they_are() -> None:
+    text = HEAD.format(TAKEN["causal slopes"])
+    assert told(attn.compile(attn.text(text), N=100, h=2)) == ""
+    assert told(attn.compile(attn.text(text), N=200, h=2)) == (
+        "bias and mask of this attention tell distances along N alone: a view of one row"
+    )
+    assert told(attn.compile(attn.text(text), h=2)).endswith("a view of one row, where N >= 128")
