@@ -91,8 +91,12 @@ class Builder:
         self._depths.clear()
 
     def _depth(self, pieces: Iterable[object]) -> int:
-        depths = self._depths
-        return max((depths[id(piece)][0] for piece in pieces if id(piece) in depths), default=0)
+        deepest, depths = 0, self._depths
+        for piece in pieces:
+            found = depths.get(id(piece))
+            if found is not None and found[0] > deepest:
+                deepest = found[0]
+        return deepest
 
     def _flat(self, node: T, pieces: Pieces) -> T:
         """A helper node: as deep as its deepest piece."""

@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 from lark.exceptions import UnexpectedToken
+from lark.parse_tree_builder import ExpandSingleChild
 from lark.parsers.lalr_analysis import Shift
 
 from .tables import parser
@@ -28,6 +29,8 @@ class Step(NamedTuple):
     size: int = 0
     make: Any = None
     origin: str = ""
+    passes: bool = False
+    """Whether the one value stays as it is and only changes its name: most steps of an expression do no more."""
 
 
 @cache
@@ -40,9 +43,19 @@ def _steps() -> dict[int, dict[str, Step]]:
     def step(action: Any, argument: Any) -> Step:
         if action is Shift:
             return Step(argument)
-        return Step(-1, len(argument.expansion), conf.callbacks[argument], argument.origin.name)
+        make, size = conf.callbacks[argument], len(argument.expansion)
+        return Step(-1, size, make, argument.origin.name, size == 1 and isinstance(make, ExpandSingleChild))
 
     return {state: {kind: step(*found) for kind, found in row.items()} for state, row in conf.states.items()}
+
+
+@cache
+def _renamed(below: int, state: int, kind: str) -> int:
+    """The state after all steps that only rename the last value, where `below` is the state before it."""
+    steps = _steps()
+    while (step := steps[state].get(kind)) is not None and step.passes:
+        state = steps[below][step.origin].to
+    return state
 
 
 class Machine:
@@ -64,6 +77,9 @@ class Machine:
             step = steps[states[-1]].get(kind)
             if step is None:
                 return self._parser.feed_token(token)  # which does not fit: Lark says so
+            if step.passes:
+                states[-1] = _renamed(states[-2], states[-1], kind)
+                continue
             if step.make is None:
                 states.append(step.to)
                 values.append(token)

@@ -17,7 +17,7 @@ from .mistakes import Place, begins_block, begins_item, explain
 from .parts import File
 from .source import Source, Span
 from .tokens import Word, mark
-from .tree import Block, Comment, Program, Use
+from .tree import Block, Comment, Program, Statement, Use
 
 VERSION = 1
 _FAKE_BLOCK = ("BLOCK", "NAME", "LPAR", "RPAR", "ARROW", "LSQB", "RSQB")
@@ -43,6 +43,19 @@ def parse(source: Source) -> tuple[Program, list[Diagnostic]]:
         diagnostics = [*diagnostics, fault.diagnostic]
     version = _version(file, diagnostics)
     return _program(source, file, version, lexer.comments), _bounded(diagnostics)
+
+
+def parse_body(source: Source) -> tuple[tuple[Statement, ...], list[Diagnostic]]:
+    """The statements in a text that holds nothing else, as they stand between the braces of a block, and what is wrong with them."""
+    lexer = Lexer(source)
+    lexer.run()
+    layout = Layout(source, lexer.words)
+    layout.run()
+    head, end = [mark(kind, source, 0) for kind in (*_FAKE_BLOCK, "LBRACE")], len(source.text)
+    with LOCK:
+        run = _Run(source, [*head, *layout.output, mark("RBRACE", source, end), mark("END", source, end)], [])
+        (block,) = run.run().items
+    return block.body if isinstance(block, Block) else (), [*lexer.diagnostics, *layout.diagnostics, *run.diagnostics]
 
 
 def _version(file: File, diagnostics: list[Diagnostic]) -> int | None:

@@ -22,6 +22,9 @@ class Record:
 
     def __init__(self, *args: Any, **named: Any) -> None:
         values = self.__dict__
+        if len(args) == len(self.fields) and not named:
+            values.update(zip(self.fields, args, strict=True))
+            return
         values.update(self.defaults)
         values.update(zip(self.fields, args, strict=False))
         values.update(named)

@@ -6,7 +6,8 @@ So a generator needs no axis rules of its own: it writes a statement and reads f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 from attn.compiler.elaborate import naming
 from attn.compiler.elaborate.frame import Frame
@@ -20,7 +21,7 @@ from attn.compiler.sizes import Size
 from attn.compiler.types import TensorType
 from attn.dsl.diagnostics import Diagnostic
 from attn.dsl.loader import Library, Unit
-from attn.dsl.parser import parse
+from attn.dsl.parser import parse_body
 from attn.dsl.source import Source
 from attn.dsl.tree import Block, Statement
 
@@ -44,7 +45,7 @@ class Live:
     """The inside of `head { ... }`, bound to these sizes. `helpers` are the texts of blocks before it."""
 
     def __init__(self, head: str, bind: Mapping[str, int], helpers: str = "") -> None:
-        self.unit, self.block = _block(f"{helpers}{head} -> [] {{ return 0 }}\n")
+        self.unit, self.block = _block(f"{head} -> [] {{ return 0 }}\n", helpers)
         self.session = Session(False)
         owner = naming.root()
         self.frame = Frame(self.session, Scope(self.unit), owner, owner.inside(("block",), ()))
@@ -108,16 +109,27 @@ class Live:
         session.updates, session.made = kept.updates, kept.made
 
 
-def _block(text: str) -> tuple[Unit, Block]:
+def _block(text: str, helpers: str) -> tuple[Unit, Block]:
+    """The last block of a text, in a unit that has the blocks of `helpers`, too."""
+    unit, before = _unit(text), _helpers(helpers)
+    whole = replace(unit, blocks={**before.blocks, **unit.blocks}, scope={**before.scope, **unit.scope})
+    return whole, list(unit.blocks.values())[-1]
+
+
+def _unit(text: str) -> Unit:
     unit, diagnostics = Library(()).load(Source("<head>", text))
     if diagnostics:
         raise NotText(f"{text}: {diagnostics}")
-    return unit, list(unit.blocks.values())[-1]
+    return unit
+
+
+_helpers = cache(_unit)
+"""Blocks that many programs call are read once."""
 
 
 def statements(text: str, name: str) -> Sequence[Statement]:
     """The statements in a text. Raises NotText where it cannot be read."""
-    program, diagnostics = parse(Source(name, f"block b() -> [] {{\n    {text}\n}}\n"))
+    body, diagnostics = parse_body(Source(name, text))
     if diagnostics:
         raise NotText(f"{text}: {diagnostics[0].title}")
-    return program.blocks[0].body
+    return body

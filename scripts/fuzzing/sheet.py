@@ -32,7 +32,7 @@ class Sheet:
 
     def __init__(self, inputs: Sequence[str], bind: dict[str, int], free: dict[str, int], helpers: str = "") -> None:
         self.inputs, self.bind, self.free, self.helpers = tuple(inputs), bind, free, helpers
-        self.live = Live(f"{helpers}block t({', '.join(inputs)})", bind)
+        self.live = Live(f"block t({', '.join(inputs)})", bind, helpers)
         self.lines: list[str] = []
         self.why: list[str] = []
         self.vars: dict[str, Var] = {}
