@@ -16,7 +16,8 @@ from ...dsl.diagnostics import AttnError, Diagnostic
 from ...dsl.source import NOWHERE
 from ..graph import Graph
 from ..probe.addresses import normal
-from .measures import flow, flow_rows, rollout, similarity
+from .flow import flow, flow_rows
+from .measures import rollout, similarity
 from .reading import Looked, Looker, Measured, cells_for, measure, measure_gate, rounded
 from .records import Report, SampleRecord, SiteRecord, TokenFlow
 from .samples import Sample

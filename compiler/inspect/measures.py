@@ -1,6 +1,6 @@
 """What maps of attention say in numbers. A map is [heads, rows, keys]; each row is weights that add up to one, or all zeros.
 
-Rollout and flow: "Quantifying Attention Flow in Transformers" (Abnar, Zuidema, 2020). Sinks: "Efficient Streaming Language Models with
+Rollout: "Quantifying Attention Flow in Transformers" (Abnar, Zuidema, 2020). Sinks: "Efficient Streaming Language Models with
 Attention Sinks" (Xiao, Tian, Chen, Han, Lewis, 2024).
 """
 
@@ -8,16 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
-import networkx
 import torch
 from torch import Tensor
-
-nx: Any = networkx
-
-FLOW_UNIT = 2**40
-"""Capacities are whole numbers of this part, so that maximum flows are exact: no rounding while paths are found."""
 
 
 @dataclass
@@ -84,37 +77,3 @@ def rollout(maps: Sequence[Tensor]) -> Tensor:
     for map in maps[1:]:
         total = mixed(map) @ total
     return total
-
-
-def flow(maps: Sequence[Tensor], rows: Sequence[int]) -> Tensor:
-    """How much can flow from each input token to the tokens `rows` at the end, if each weight is the width of a pipe: [rows, tokens].
-
-    Maximum flows in the graph of all layers, one for each pair; exact for weights rounded to 2 ** -40.
-    """
-    graph = flow_graph(maps)
-    residual = nx.algorithms.flow.build_residual_network(graph, "capacity")  # once: a flow starts it anew
-    tokens = maps[0].shape[-1]
-    found = torch.zeros(len(rows), tokens, dtype=torch.float64)
-    for place, row in enumerate(rows):
-        for token in range(tokens):
-            solved = nx.algorithms.flow.preflow_push(graph, (len(maps), row), (0, token), residual=residual, value_only=True)
-            found[place, token] = solved.graph["flow_value"] / FLOW_UNIT
-    return found
-
-
-def flow_graph(maps: Sequence[Tensor]) -> Any:
-    """A node (layer, token) for every token before, between and after the layers; capacities go down, from what reads to what is read."""
-    graph = nx.DiGraph()
-    for layer, map in enumerate(maps):
-        units: list[list[int]] = cast(Any, (mixed(map) * FLOW_UNIT).round().long()).tolist()
-        for i, row in enumerate(units):
-            graph.add_edges_from(((layer + 1, i), (layer, j), {"capacity": units}) for j, units in enumerate(row) if units)
-    return graph
-
-
-def flow_rows(tokens: int, layers: int, budget: int = 400_000) -> list[int]:
-    """The rows whose flows are found within a budget of pairs times pipes: all, else the first, else none."""
-    pipes = layers * tokens * tokens
-    if tokens * tokens * pipes <= budget:
-        return list(range(tokens))
-    return [0] if tokens * pipes <= budget else []

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
+import networkx
 import pytest
 import torch
 from torch import Tensor
 
-from attn.compiler.inspect.measures import Tally, distance, entropy, flow, flow_graph, flow_rows, mixed, rollout, similarity
+from attn.compiler.inspect.flow import UNIT, capacities, flow, flow_rows
+from attn.compiler.inspect.measures import Tally, distance, entropy, mixed, rollout, similarity
 
 
 def maps(heads: int, tokens: int, layers: int = 1, seed: int = 0) -> list[Tensor]:
@@ -106,12 +109,32 @@ def test_flow_is_the_least_cut() -> None:
     torch.testing.assert_close(flow(layers, [2])[0], flow(layers, range(3))[2])
 
 
+def flows_of_networkx(layers: list[Tensor]) -> Tensor:
+    """The same flows in units, one pair at a time, by another algorithm."""
+    library: Any = networkx
+    graph, tokens = library.DiGraph(), range(layers[0].shape[-1])
+    for layer, pipes in enumerate(capacities(layers).long().tolist()):
+        for i, j in itertools.product(tokens, tokens):
+            if pipes[i][j]:
+                graph.add_edge((layer + 1, i), (layer, j), capacity=pipes[i][j])
+    found = [[library.maximum_flow_value(graph, (len(layers), row), (0, token)) for token in tokens] for row in tokens]
+    return torch.tensor(found, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(("tokens", "layers", "sharpness"), [(5, 1, 1), (6, 3, 1), (6, 4, 6), (4, 7, 3)])
+def test_flow_is_that_of_networkx_to_the_last_unit(tokens: int, layers: int, sharpness: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    sharp = [(map**sharpness / (map**sharpness).sum(-1, keepdim=True)).tril() for map in maps(2, tokens, layers, seed=tokens)]
+    monkeypatch.setattr("attn.compiler.inspect.flow.TOGETHER", 7 * layers * tokens * tokens)  # seven pairs at a time
+    assert torch.equal(flow(sharp, range(tokens)) * UNIT, flows_of_networkx(sharp))
+
+
 def test_flow_uses_whole_capacities() -> None:
-    capacities = [data["capacity"] for _, _, data in flow_graph(maps(2, 4, layers=2)).edges(data=True)]
-    assert all(isinstance(one, int) for one in capacities)
+    pipes = capacities(maps(2, 4, layers=2))
+    assert torch.equal(pipes, pipes.round())
+    assert float(pipes.max()) <= UNIT
 
 
 def test_flow_is_worked_out_as_far_as_time_allows() -> None:
-    assert flow_rows(10, 6) == list(range(10))
-    assert flow_rows(30, 6) == [0]
-    assert flow_rows(197, 12) == []
+    assert flow_rows(32, 12) == list(range(32))
+    assert flow_rows(64, 12) == [0]
+    assert flow_rows(577, 24) == []
