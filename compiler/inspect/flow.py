@@ -31,7 +31,8 @@ def flow(maps: Sequence[Tensor], rows: Sequence[int]) -> Tensor:
     ends = torch.tensor(rows, dtype=torch.long).repeat_interleave(tokens)
     starts = torch.arange(tokens).repeat(len(rows))
     step = max(TOGETHER // pipes.numel(), 1)
-    found = [_Preflow(pipes, some, others).solved() for some, others in zip(ends.split(step), starts.split(step), strict=True)]
+    parts = [slice(first, first + step) for first in range(0, len(ends), step)]
+    found = [_Preflow(pipes, ends[part], starts[part]).solved() for part in parts]
     return torch.cat(found).reshape(len(rows), tokens) / UNIT
 
 

@@ -16,12 +16,13 @@ from ...dsl.diagnostics import AttnError, Diagnostic
 from ...dsl.source import NOWHERE
 from ..graph import Graph
 from ..probe.addresses import normal
+from ..probe.weights import batch_axis
 from .flow import flow, flow_rows
 from .measures import rollout, similarity
 from .reading import Looked, Looker, Measured, cells_for, measure, measure_gate, rounded
 from .records import Report, SampleRecord, SiteRecord, TokenFlow
 from .samples import Sample
-from .sites import Site, batch_axis
+from .sites import Site
 
 if TYPE_CHECKING:
     from ..lower.module import AttnModule
@@ -53,7 +54,7 @@ def inspect_module(
     if not any(one.sites or one.gates for one in looked):
         raise nothing_here(module.attn_graph)
     measured = [_measured(one, sample, sinks) for one, sample in zip(looked, samples, strict=True)]
-    said = list(notes)
+    said = [*notes, *(note for one in looked for note in one.notes)]
     records = [_sample(one, sample, maps, said) for one, sample, maps in zip(looked, samples, measured, strict=True)]
     sites = _sites(looked[0], measured[0], importances or {})
     return Report(
@@ -81,9 +82,7 @@ def undisturbed(module: AttnModule) -> Generator[None]:
 
 def nothing_here(graph: Graph) -> AttnError:
     title = f"block `{graph.name}` has no attention with a map of weights, and no gate"
-    help = (
-        "attend, or a softmax that is read with, makes a map; a gate is a sigmoid that multiplies another value; loops are not looked into"
-    )
+    help = "attend, or a softmax that is read with, makes a map; a gate is a sigmoid that multiplies another value"
     return AttnError([Diagnostic("E0609", title, NOWHERE, help=help)])
 
 
@@ -101,7 +100,8 @@ def _sites(looked: Looked, measured: Sequence[Measured], importances: Importance
     places = {normal(name): list(numbers) for name, numbers in importances.items()}
     return [
         SiteRecord(
-            name=site.address.text, layer=site.layer, rows=list(site.rows), keys=list(site.keys), heads=list(site.heads),
+            name=site.title, address=site.address.text, steps=dict(zip(site.steps, site.at, strict=True)), layer=site.layer,
+            rows=list(site.rows), keys=list(site.keys), heads=list(site.heads),
             head_count=len(one.map), importance=_importance(places, site, len(one.map)),
         )
         for site, one in zip(looked.sites, measured, strict=True)
@@ -109,7 +109,9 @@ def _sites(looked: Looked, measured: Sequence[Measured], importances: Importance
 
 
 def _importance(places: Mapping[str, list[float]], site: Site, heads: int) -> list[float] | None:
-    """The numbers of the place that is this attention's block."""
+    """The numbers of the place that is this attention's block. Steps of a loop have none of their own."""
+    if site.steps:
+        return None
     found = places.get(site.layer, places.get("") if len(places) == 1 else None)
     return [float(f"{value:.5g}") for value in found] if found is not None and len(found) == heads else None
 
@@ -157,13 +159,14 @@ def _token_flow(sites: Sequence[Site], maps: Sequence[Measured], notes: list[str
     elif len(rows) < chosen[0].shape[1]:
         notes.append("flow is worked out for the first token alone: exact maximum flows of all pairs take too long")
     return TokenFlow(
-        sites=[site.address.text for site, _ in stack], labels=stack[0][1].record.keys, rollout=rounded(rollout(chosen)), flow_rows=rows,
+        sites=[site.title for site, _ in stack], labels=stack[0][1].record.keys, rollout=rounded(rollout(chosen)), flow_rows=rows,
         flow=rounded(flow(chosen, rows)) if rows else [],
     )  # fmt: skip
 
 
 def _stackable(site: Site, measured: Measured) -> bool:
-    return site.square and not site.places and measured.record.tokens_per_cell == (1, 1) and measured.map.shape[1] > 1
+    chained = site.carried or not site.steps
+    return chained and site.square and not site.places and measured.record.tokens_per_cell == (1, 1) and measured.map.shape[1] > 1
 
 
 # ---------------------------------------------------------------- images

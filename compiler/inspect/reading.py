@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, prod
+from math import prod
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
 
 from ..graph import Graph
+from ..lower.maps import Pool, row_runs
 from ..lower.probing import Served
 from ..lower.seen import SeenValue
 from .measures import Tally
 from .records import GateRecord, HeadRecord, MapRecord, Sink
 from .samples import Sample
-from .sites import Gate, Site, gates_of, sites_of
+from .sites import Gate, Site, gates_of, sites_of, stepped
 
 if TYPE_CHECKING:
     from ..lower.module import AttnModule
@@ -27,18 +28,21 @@ MOST_CELLS = 1 << 23
 """All heads of a sample together have no more cells than this."""
 AT_ONCE = 1 << 23
 """How many weights are worked out together."""
+MOST_STEPS = 32
+"""So many steps of a loop are shown."""
 MOST_SINKS = 8
 LARGEST_PLANE = 128
 
 
 @dataclass(frozen=True)
 class Looked:
-    """The module as a sample was run through it, its sites and gates, and their values."""
+    """The module as a sample was run through it, its sites and gates, and their values; `notes` say which steps of loops are left out."""
 
     graph: Graph
     sites: tuple[Site, ...]
     gates: tuple[Gate, ...]
     values: Mapping[str, SeenValue]
+    notes: tuple[str, ...] = ()
 
 
 class Looker:
@@ -59,7 +63,16 @@ class Looker:
         looked, served = self._known[runs]
         with torch.no_grad():
             _, (values,) = served.run((), inputs)
-        return Looked(looked.graph, looked.sites, looked.gates, values)
+        sizes = {site: values[site.address.text].sizes for site in looked.sites}
+        sites = tuple(stepped(looked.sites, sizes.__getitem__, MOST_STEPS))
+        return Looked(looked.graph, sites, looked.gates, values, tuple(_left_out(sizes)))
+
+
+def _left_out(sizes: Mapping[Site, Mapping[str, int]]) -> Iterator[str]:
+    for site, counts in sizes.items():
+        steps = prod(counts[name] for name in site.steps)
+        if steps > MOST_STEPS:
+            yield f"of the {steps} steps of `{site.address.text}` along {', '.join(site.steps)} the first {MOST_STEPS} are shown"
 
 
 def alike(module: AttnModule, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -94,55 +107,43 @@ def measure(
     the map is shown with."""
     sizes = seen.sizes
     rows, keys = (prod(sizes[name] for name in names) for names in (site.rows, site.keys))
-    cell = (ceil(rows / cells) or 1, ceil(keys / cells) or 1)
     positions, placed = _positions(site, sizes, keys, grid, extra)
-    tally, shown, first = Tally(positions, placed), list[Tensor](), 0
-    for part in _parts(site, seen, rows, cell[0]):
+    tally, pool, first = Tally(positions, placed), Pool(rows, keys, cells), 0
+    for part in _parts(site, seen):
         tally.add(part, first, site.square)
-        shown.append(pooled(part, cell))
+        pool.add(part, first)
         first += part.shape[1]
-    map = torch.cat(shown, 1)
+    map = pool.means()
     labels = sample.tokens if len(sample.tokens) == keys else _labels(keys, grid, extra)
     row_labels = labels if site.square else tuple(map_labels(rows))
     heads = _heads(tally, keys, labels, sinks)
     record = MapRecord(
-        site=site.address.text, rows=_cells(row_labels, cell[0]), keys=_cells(labels, cell[1]), row_count=rows, key_count=keys,
-        tokens_per_cell=cell, maps=rounded(map), heads=heads,
+        site=site.title, rows=_cells(row_labels, pool.cell[0]), keys=_cells(labels, pool.cell[1]), row_count=rows, key_count=keys,
+        tokens_per_cell=pool.cell, maps=rounded(map), heads=heads,
     )  # fmt: skip
     return Measured(record, map)
 
 
-def _parts(site: Site, seen: SeenValue, rows: int, multiple: int) -> Iterator[Tensor]:
+def _parts(site: Site, seen: SeenValue) -> Iterator[Tensor]:
     """The map [heads, rows, keys] in parts of rows; places such as windows are averaged."""
-    line = prod(size for name, size in seen.sizes.items() if name not in (*site.rows, site.sample))
-    step = max(AT_ONCE // max(line, 1) // multiple, 1) * multiple
-    row, *others = site.rows
-    if others or rows <= step:
-        yield _flat(site, seen, {})
-        return
-    for first in range(0, rows, step):
-        yield _flat(site, seen, {row: slice(first, min(first + step, rows))})
+    sizes = seen.sizes
+    line = prod(size for name, size in sizes.items() if name not in (*site.rows, *site.steps, site.sample))
+    for run in row_runs({name: range(sizes[name]) for name in site.rows}, AT_ONCE // max(line, 1)):
+        yield _flat(site, seen, run)
 
 
 def _flat(site: Site, seen: SeenValue, taken: Mapping[str, slice]) -> Tensor:
-    asked: dict[str, int | slice] = dict(taken)
+    asked: dict[str, int | slice] = {**taken, **dict(zip(site.steps, site.at, strict=True))}
     if site.sample is not None:
         asked[site.sample] = 0
     part = seen.at(asked)
-    left = [name for name in seen.axes if name != site.sample]
+    left = [name for name in seen.axes if name != site.sample and name not in site.steps]
     order = (*site.places, *site.heads, *site.rows, *site.keys)
     part = part.permute(*(left.index(name) for name in order)).float().cpu()
     part = part.mean(tuple(range(len(site.places)))) if site.places else part
     split = len(site.heads), len(site.rows)
     shape = part.shape
     return part.reshape(prod(shape[: split[0]]), prod(shape[split[0] : sum(split)]), prod(shape[sum(split) :]))
-
-
-def pooled(map: Tensor, cell: tuple[int, int]) -> Tensor:
-    """Means over cells; the last ones may be smaller."""
-    if cell == (1, 1):
-        return map
-    return torch.nn.functional.avg_pool2d(map[None], cell, ceil_mode=True, count_include_pad=False)[0]
 
 
 def _positions(site: Site, sizes: Mapping[str, int], keys: int, grid: tuple[int, int] | None, extra: int) -> tuple[Tensor, Tensor]:
@@ -239,8 +240,9 @@ def _mean_but(value: Tensor, names: Sequence[str], kept: Sequence[str]) -> Tenso
 
 
 def _shrunk(plane: Tensor) -> Tensor:
-    cell = (ceil(plane.shape[0] / LARGEST_PLANE), ceil(plane.shape[1] / LARGEST_PLANE))
-    return pooled(plane[None], cell)[0]
+    pool = Pool(plane.shape[0], plane.shape[1], LARGEST_PLANE)
+    pool.add(plane, 0)
+    return pool.means()
 
 
 # ---------------------------------------------------------------- numbers

@@ -95,9 +95,12 @@ class SampleRecord(Record):
 
 
 class SiteRecord(Record):
-    """An attention: `name` is what a probe calls its weights, `layer` the block it is in; axes as the program calls them."""
+    """An attention, or one step of one in a loop: `address` is what a probe calls its weights, `steps` says which step of which axes, and
+    `name` both; `layer` is the block it is in. Axes are as the program calls them."""
 
     name: str
+    address: str
+    steps: dict[str, int]
     layer: str
     rows: list[str]
     keys: list[str]

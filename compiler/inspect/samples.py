@@ -13,8 +13,8 @@ from torch import Tensor
 from ...dsl.diagnostics import AttnError, Diagnostic
 from ...dsl.source import NOWHERE
 from ..graph import Graph, Node
+from ..probe.weights import batch_axis
 from ..types import STAR
-from .sites import batch_axis
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 LONGEST = 512

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, islice, product
 
 from ..graph import Graph, Node
 from ..ops.facts import varies
 from ..probe.addresses import Address, addresses, written
-from ..probe.graft import outside
-from ..probe.weights import key_axes, query_axes, weights_of
-from ..types import STAR
+from ..probe.graft import is_carried, outside
+from ..probe.weights import batch_axis, key_axes, loop_axes, row_axes, weight_axes, weights_of
 
 GATES = frozenset(("sigmoid", "hardsigmoid", "softmax", "tanh"))
 """What makes the values of a gate; a tanh only where one is added to it."""
@@ -21,7 +21,9 @@ VIEWS = frozenset(("rename", "expand", "split", "merge", "cut", "pick", "item", 
 @dataclass(frozen=True)
 class Site:
     """An attention. `rows` and `keys` are the axes of its map, `heads` those along which there are several, `sample` the axis of the batch
-    (None where it has none), `places` all others, such as the windows of an image. `layer` is the path of the block around it."""
+    (None where it has none), `places` all others, such as the windows of an image. `layer` is the path of the block around it.
+
+    Inside loops `steps` are their axes, and `at` says which step this is; `carried`: what it reads with comes from the step before."""
 
     address: Address
     layer: str
@@ -30,11 +32,20 @@ class Site:
     heads: tuple[str, ...]
     sample: str | None
     places: tuple[str, ...]
+    steps: tuple[str, ...] = ()
+    carried: bool = False
+    at: tuple[int, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The name of its weights, and the step: `y.weights at L=3`."""
+        step = ", ".join(f"{name}={place}" for name, place in zip(self.steps, self.at, strict=False))
+        return self.address.text + (f" at {step}" if step else "")
 
     @property
     def square(self) -> bool:
         """Whether it is self-attention: every key axis is the copy of a row axis."""
-        return tuple(name.rstrip("'") for name in self.keys) == tuple(name.rstrip("'") for name in self.rows)
+        return _is_square(self.rows, self.keys)
 
 
 @dataclass(frozen=True)
@@ -48,7 +59,7 @@ class Gate:
 
 
 def sites_of(graph: Graph) -> tuple[Site, ...]:
-    """The attentions that have a map, in the order of the program. Those inside loops are left out."""
+    """The attentions that have a map, in the order of the program; of one inside a loop, all its steps together."""
     found: dict[Node, Address] = {}
     for address in addresses(graph).values():
         known = found.get(address.node)
@@ -57,7 +68,7 @@ def sites_of(graph: Graph) -> tuple[Site, ...]:
     for address in addresses(graph).values():
         if address.kind == "weights":
             found.setdefault(address.node, address)
-    order = {node: place for place, node in enumerate(graph.nodes)}
+    order = {node: place for place, node in enumerate(graph.everything)}
     inside = [address for node, address in sorted(found.items(), key=lambda pair: order.get(pair[0], 0)) if node in order]
     return tuple(site for address in inside if (site := _site(graph, address)) is not None)
 
@@ -65,53 +76,50 @@ def sites_of(graph: Graph) -> tuple[Site, ...]:
 def _site(graph: Graph, address: Address) -> Site | None:
     node = address.node
     weights = weights_of(node) if node.op == "attend" else node
-    keys, names = key_axes(node), weights.tensor.names
-    twins = tuple(twin for key in keys if (twin := _twin(key, names)) is not None)
-    made = _weight_axes(graph)
-    sample = batch_axis(graph)
-    rows = twins if len(twins) == len(keys) else tuple(name for name in query_axes(node) if name not in made and name != sample)
-    features = node.op != "attend" and len(twins) < len(keys) and any(_original(key) in made for key in keys)
-    if not keys or not rows or features or outside(graph, weights) is not weights:
+    names = outside(graph, weights).tensor.names
+    keys, sample = key_axes(node), batch_axis(graph)
+    rows = row_axes(graph, node, names)
+    made = weight_axes(graph)
+    features = node.op != "attend" and not _is_square(rows, keys) and any(_original(key) in made for key in keys)
+    if not keys or not rows or features:
         return None
-    rest = [name for name in names if name not in (*rows, *keys, sample)]
+    steps = tuple(name for name in loop_axes(node, names) if name not in rows)
+    rest = [name for name in names if name not in (*rows, *keys, *steps, sample)]
     heads = tuple(name for name in rest if _original(name) in made)
     places = tuple(name for name in rest if name not in heads)
     layer = written(graph.names[address.place].path)
-    return Site(address, layer or address.text, rows, keys, heads, sample if sample in names else None, places)
+    return Site(
+        address, layer or address.text, rows, keys, heads, sample if sample in names else None, places, steps, is_carried(graph, weights)
+    )
 
 
-def _twin(key: str, names: Collection[str]) -> str | None:
-    """The axis of rows whose copy a key axis is."""
-    bare = key.rstrip("'")
-    return next((name for name in names if name != key and name.rstrip("'") == bare), None)
+def stepped(sites: Sequence[Site], sizes: Callable[[Site], Mapping[str, int]], most: int) -> Iterator[Site]:
+    """The attentions with each step of a loop by itself, in the order in which they are computed, and at most so many steps."""
+    for steps, group in groupby(sites, lambda site: site.steps):
+        inside = list(group)
+        if not steps:
+            yield from inside
+            continue
+        counts = sizes(inside[0])
+        for at in islice(product(*(range(counts[name]) for name in steps)), most):
+            yield from (replace(site, at=at) for site in inside)
+
+
+def _is_square(rows: Sequence[str], keys: Sequence[str]) -> bool:
+    return [name.rstrip("'") for name in rows] == [name.rstrip("'") for name in keys]
 
 
 def _original(name: str) -> str:
     return name.rstrip("'_")
 
 
-def _weight_axes(graph: Graph) -> set[str]:
-    """The axes that weights have: those of features and heads, not of places."""
-    inputs = {axis for node in graph.inputs if not node.options.get("absent", False) for axis in node["order"]}
-    return {axis.name for weight in graph.weights for axis in weight.axes} - inputs
-
-
-def batch_axis(graph: Graph) -> str | None:
-    """The axis whose entries are samples: the first of the first input that has several."""
-    orders = [node["order"] for node in graph.inputs if not node.options.get("absent", False) and len(node["order"]) > 1]
-    if not orders:
-        return None
-    first: str = orders[0][0]
-    return STAR if any(STAR in order for order in orders) else first
-
-
 # ---------------------------------------------------------------- gates
 
 
 def gates_of(graph: Graph) -> tuple[Gate, ...]:
-    """The gates, in the order of the program; those inside loops and those of one number are left out."""
+    """The gates, in the order of the program, without those of one number. One inside a loop has the values of all steps."""
     found: dict[Node, Gate] = {}
-    for node in graph.nodes:
+    for node in graph.everything:
         for gate, other in _pairs(node):
             if gate not in found and _gates(gate, other):
                 found[gate] = _gate(graph, gate, node)
@@ -159,8 +167,9 @@ def _gate(graph: Graph, gate: Node, read: Node) -> Gate:
     line = " ".join((read.span.text or gate.span.text).split())
     name = known[0].text if known else f"gate at {_place(read)}"
     sample = batch_axis(graph)
-    axes = tuple(name for name in gate.tensor.names if name != sample)
-    return Gate(Address(name, "value", gate, 0), line, axes, sample if sample in gate.tensor.names else None)
+    names = outside(graph, gate).tensor.names
+    axes = tuple(name for name in names if name != sample)
+    return Gate(Address(name, "value", gate, 0), line, axes, sample if sample in names else None)
 
 
 def _place(node: Node) -> str:

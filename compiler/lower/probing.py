@@ -20,9 +20,10 @@ from ..graph import Graph, Node
 from ..probe.addresses import Address, addresses, chosen, matching
 from ..probe.graft import graft, outside
 from ..probe.region import Region, region_of
-from ..probe.weights import key_axes, query_axes, weights_of
+from ..probe.weights import key_axes, query_axes, row_axes, weights_of
 from ..types import STAR
-from .seen import Seen, SeenTensor, SeenValue, SeenWeights
+from .maps import SeenWeights
+from .seen import Seen, SeenTensor, SeenValue
 
 if TYPE_CHECKING:
     from .module import AttnModule
@@ -104,6 +105,7 @@ class Wanted:
     address: Address
     node: Node
     region: Region | None
+    rows: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
 
     @property
@@ -118,16 +120,16 @@ def wanted_of(source: Graph, address: Address) -> Wanted:
     weights = weights_of(node) if node.op == "attend" else node
     keys = key_axes(node)
     whole = outside(source, weights)
+    rows = row_axes(source, node, whole.tensor.names)
     if whole is not weights:  # the map of every step
-        return Wanted(address, whole, region_of(whole, (), ()), keys)
-    return Wanted(address, weights, region_of(weights, keys, query_axes(node)), keys)
+        return Wanted(address, whole, region_of(whole, (), ()), rows, keys)
+    return Wanted(address, weights, region_of(weights, keys, query_axes(node)), rows, keys)
 
 
-def ordered(names: Sequence[str], keys: Sequence[str]) -> tuple[str, ...]:
-    """`*` first, keys last, and before them the axis whose primed copy they are."""
-    rows = [name for name in names if name not in keys]
-    twins = [name for name in rows if any(key.rstrip("'") == name.rstrip("'") for key in keys)]
-    return tuple(sorted(rows, key=lambda name: (name != STAR, name in twins))) + tuple(keys)
+def ordered(names: Sequence[str], rows: Sequence[str], keys: Sequence[str]) -> tuple[str, ...]:
+    """`*` first, rows and keys last."""
+    others = [name for name in names if name not in (*rows, *keys)]
+    return (*sorted(others, key=lambda name: name != STAR), *rows, *keys)
 
 
 class Served:
@@ -150,10 +152,10 @@ class Served:
 
     def _seen(self, wanted: Wanted, values: Sequence[Tensor], leading: Sequence[int] | None) -> SeenValue:
         leaves = tuple(self._leaf(node, values) for node in wanted.leaves)
-        axes = ordered(wanted.node.tensor.names, wanted.keys)
+        axes = ordered(wanted.node.tensor.names, wanted.rows, wanted.keys)
         dimensions = None if leading is None else tuple(leading)
         if wanted.region is not None:
-            return SeenWeights(wanted.address.text, axes, wanted.keys, wanted.region, leaves, dimensions)
+            return SeenWeights(wanted.address.text, axes, wanted.rows, wanted.keys, wanted.region, leaves, dimensions)
         value = leaves[0].permute([wanted.node.tensor.names.index(name) for name in axes])
         return SeenTensor(wanted.address.text, axes, wanted.node in self.recomputed, value, dimensions)
 

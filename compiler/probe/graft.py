@@ -84,9 +84,23 @@ def outside(source: Graph, node: Node) -> Node:
         number = _loop_of(node)
         if number is None:
             return node
-        if not loops:
-            loops = {one["number"]: one for one in everything(source) if one.op == "scan"}
+        loops = loops or _loops(source)
         node = _yielded(loops[number], node)
+
+
+def is_carried(source: Graph, node: Node) -> bool:
+    """Whether a value inside a `scan` hangs on what a step hands to the next."""
+    number = _loop_of(node)
+    if number is None:
+        return False
+    loop = _loops(source)[number]
+    carries = loop["body"].params[1 : loop["carries"] + 1]
+    return any(below in carries for below in topological([node]))
+
+
+def _loops(source: Graph) -> dict[int, Node]:
+    """The loops by their numbers, those inside others, too."""
+    return {one["number"]: one for one in everything(source) if one.op == "scan"}
 
 
 def _loop_of(node: Node) -> int | None:

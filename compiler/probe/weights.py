@@ -5,13 +5,14 @@ They are the weights before dropout. A row without an allowed key is zeros, as a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 
-from ..graph import Builder, Node
+from ..graph import Builder, Graph, Node
 from ..ops.attend_way import Roles, roles
 from ..ops.softmax import may_be_infinite
 from ..passes.making import AxisNames, Make, union
-from ..types import TensorType
+from ..types import STAR, TensorType
 
 
 def weights_of(attend: Node) -> Node:
@@ -75,3 +76,44 @@ def query_axes(node: Node) -> tuple[str, ...]:
         others = tuple(name for name in node.tensor.names if name not in keys)
         own = tuple(name for name in others if any(key.rstrip("'") == name for key in keys))
     return own or others
+
+
+def row_axes(graph: Graph, node: Node, names: Sequence[str]) -> tuple[str, ...]:
+    """The axes of rows of a map with the axes `names`, which has those of loops beside those of the attention `node`.
+
+    Those whose copies are the keys; else those of the queries that are neither made by weights, as heads are, nor that of the batch; else
+    the axes of the loops, whose steps read one after the other."""
+    keys = key_axes(node)
+    twins = tuple(twin for key in keys if (twin := _twin(key, names)) is not None)
+    if len(twins) == len(keys):
+        return twins
+    made = weight_axes(graph)
+    rows = tuple(name for name in query_axes(node) if name in names and name not in made and name != batch_axis(graph))
+    return rows or loop_axes(node, names)
+
+
+def loop_axes(node: Node, names: Sequence[str]) -> tuple[str, ...]:
+    """The axes that a map has only since it is one of all steps."""
+    own = weights_of(node).tensor.names if node.op == "attend" else node.tensor.names
+    return tuple(name for name in names if name not in own)
+
+
+def _twin(key: str, names: Sequence[str]) -> str | None:
+    """The axis of rows whose copy a key axis is."""
+    bare = key.rstrip("'")
+    return next((name for name in names if name != key and name.rstrip("'") == bare), None)
+
+
+def weight_axes(graph: Graph) -> set[str]:
+    """The axes that weights have: those of features and heads, not of places."""
+    inputs = {axis for node in graph.inputs if not node.options.get("absent", False) for axis in node["order"]}
+    return {axis.name for weight in graph.weights for axis in weight.axes} - inputs
+
+
+def batch_axis(graph: Graph) -> str | None:
+    """The axis whose entries are samples: the first of the first input that has several."""
+    orders = [node["order"] for node in graph.inputs if not node.options.get("absent", False) and len(node["order"]) > 1]
+    if not orders:
+        return None
+    first: str = orders[0][0]
+    return STAR if any(STAR in order for order in orders) else first

@@ -128,6 +128,68 @@ def test_a_large_map_is_shown_in_cells_and_measured_whole(module: Any, monkeypat
     assert cells.samples[0].token_flow is None
 
 
+LOOPS = """
+block f(x: [*, N, D]) -> [*, N, D] {
+    axis L = 3
+    param wq: [L, D, E=D] = normal(0.5)
+    param wk: [L, D, E] = normal(0.5)
+    _, last = scan L (s: [*, N, D] = x) {
+        q, k = dot(s, wq, over=D), dot(s, wk, over=D)
+        y = attend(q, k, s, over=N, dot=E)
+        s = s + y
+        s = s * sigmoid(s + mean(s, D))
+        yield y
+    }
+    return last
+}"""
+
+
+def test_each_step_of_a_loop_is_an_attention() -> None:
+    torch.manual_seed(0)
+    module: Any = attn.compile(attn.text(LOOPS), D=4)
+    x = torch.randn(1, 5, 4)
+    report = attn.inspect(module, {"x": x}).report
+    assert [(site.name, site.address, site.steps) for site in report.sites] == [
+        (f"weights at L={step}", "weights", {"L": step}) for step in range(3)
+    ]
+    s, gates = x, list[Tensor]()
+    for step, one in enumerate(report.samples[0].maps):
+        q, k = s @ module.wq[step], s @ module.wk[step]
+        weights = (q @ k.transpose(-1, -2) / 2).softmax(-1)
+        torch.testing.assert_close(torch.tensor(one.maps[0]), weights[0], atol=1e-4, rtol=1e-3)
+        s = s + weights @ s
+        gates.append(torch.sigmoid(s + s.mean(-1, keepdim=True)).detach())
+        s = s * gates[-1]
+    (flow, (gate,)) = report.samples[0].token_flow, report.samples[0].gates
+    assert flow is not None
+    assert flow.sites == [site.name for site in report.sites]  # one step hands its tokens to the next
+    assert gate.along["L"] == pytest.approx([float(one.mean()) for one in gates], rel=1e-3)
+
+
+def test_steps_that_read_one_after_the_other_are_rows_and_many_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("attn.compiler.inspect.reading.MOST_STEPS", 2)
+    text = """
+    block f(x: [B, N, D], t: [B, T, D], memory: [B, M, D]) -> (a: [B, N, D], b: [B, T, N, D]) {
+        a = scan N (s: [B, D] = 0) {
+            s = s + attend(s + x, memory, memory, over=M, dot=D)
+            yield s
+        }
+        b = scan T (last: [B, D] = 0) {
+            y = attend(x + t, x, x, over=N, dot=D)
+            last = t
+            yield y
+        }
+        return a, b
+    }"""
+    inputs = {"x": torch.randn(1, 4, 6), "t": torch.randn(1, 3, 6), "memory": torch.randn(1, 5, 6)}
+    report = attn.inspect(attn.compile(attn.text(text)), inputs).report
+    assert [(site.rows, site.keys, site.steps) for site in report.sites] == [
+        (["N"], ["M"], {}), (["N"], ["N'"], {"T": 0}), (["N"], ["N'"], {"T": 1}),
+    ]  # fmt: skip
+    assert report.samples[0].token_flow is None  # the steps along T know nothing of each other
+    assert report.notes[0] == "of the 3 steps of `y.weights` along T the first 2 are shown"
+
+
 def test_the_page_has_the_numbers_of_the_json(module: Any, inputs: dict[str, Tensor], tmp_path: Path) -> None:
     found = attn.inspect(module, inputs)
     found.save(tmp_path / "a.html")

@@ -32,7 +32,8 @@ function render() {
 
 /** What is common to the names of all sites is not repeated: `layers[3].attention.weights` is `layers[3]`. */
 const siteLabels = (() => {
-  const names = report.sites.map((site) => site.name.replace(/\.?weights$/, "") || site.name);
+  const step = (site) => Object.entries(site.steps).map(([axis, place]) => ` ${axis}=${place}`).join("");
+  const names = report.sites.map((site) => (site.address.replace(/\.?weights$/, "") + step(site)).trim() || site.name);
   let end = 0;
   const common = (count) => names.every((name) => name.slice(-count) === names[0].slice(-count) && name.length > count);
   while (names.length > 1 && common(end + 1)) end++;
