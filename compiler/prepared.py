@@ -14,13 +14,15 @@ NAMING = frozenset({"weight", "scalar", "literal", "size", "item", "rename", "sp
 """Operators that copy nothing and compute nothing: a value made by these alone is not worth keeping."""
 
 
-def prepared_values(graph: Graph) -> tuple[Node, ...]:
+def prepared_values(graph: Graph, cast: bool = False) -> tuple[Node, ...]:
     """The largest values that depend on weights and numbers alone and take some work, in the order of the graph.
 
     None depends on an input, a random draw, a state that the run writes, or a size that only a run tells. States that nothing writes
-    count as weights. Bodies are not looked into. Works in time linear in the number of nodes.
+    count as weights. Bodies are not looked into. With `cast`, floats are converted when a weight is read, which is work.
+
+    Works in time linear in the number of nodes.
     """
-    fixed = _fixed(graph.nodes, {slot for slot, _ in graph.updates})
+    fixed = _fixed(graph.nodes, {slot for slot, _ in graph.updates}, cast)
     read = {source for node in graph.nodes if node not in fixed for source in node.inputs}
     read.update(output.node for output in graph.outputs)
     read.update(node for _, node in graph.updates)
@@ -35,12 +37,12 @@ def weight_only(nodes: Iterable[Node], written: Collection[int] = ()) -> frozens
 _WEIGHT, _WORK = 1, 2
 
 
-def _fixed(nodes: Iterable[Node], written: Collection[int]) -> dict[Node, int]:
+def _fixed(nodes: Iterable[Node], written: Collection[int], cast: bool = False) -> dict[Node, int]:
     """The nodes, given inputs first, whose value no run changes: whether each depends on a weight, and takes some work."""
     found: dict[Node, int] = {}
     for node in nodes:
         if all(source in found for source in node.inputs) and _stays(node, written):
-            facts = _WEIGHT if node.op == "weight" else 0
+            facts = 0 if node.op != "weight" else _WEIGHT | _WORK if cast and node.dtype == "float" else _WEIGHT
             for source in node.inputs:
                 facts |= found[source]
             found[node] = facts if node.op in NAMING else facts | _WORK

@@ -13,6 +13,7 @@ Backend = Literal["eager", "inductor", "package"]
 of time, in one graph without any Python."""
 Wanted = Literal["eager", "inductor", "auto"]
 """What a caller may ask for."""
+Half = Literal["bfloat16", "float16"]
 BACKENDS: tuple[Wanted, ...] = ("eager", "inductor", "auto")
 
 
@@ -21,6 +22,8 @@ class Target:
     """What the passes and the lowering write for."""
 
     backend: Backend = "eager"
+    half: Half | None = None
+    """The dtype of what is computed; weights, statistics and sums are float32. None: everything is in the dtype of the weights."""
 
     @property
     def fuses(self) -> bool:
@@ -37,6 +40,11 @@ def checked_backend(name: str) -> Wanted:
         return name
     help = f"backend is one of {', '.join(map(repr, BACKENDS))}"
     raise AttnError([Diagnostic("E0503", f"`backend={name!r}` is not known", NOWHERE, help=help)])
+
+
+def half_of(name: str) -> Half | None:
+    """The half precision of this name, if it is one."""
+    return "bfloat16" if name == "bfloat16" else "float16" if name == "float16" else None
 
 
 def _is_backend(name: str) -> TypeGuard[Wanted]:

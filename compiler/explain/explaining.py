@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from ..backends.rule import chosen_backend
-from ..backends.target import EAGER, Target, Wanted, checked_backend
+from ..backends.target import Target, Wanted, checked_backend, half_of
 from ..cost import body_cost
 from ..graph import Graph, Node
 from ..passes.base import Mode
@@ -21,6 +21,7 @@ from .copying import copied
 from .costs import amount, conditions, costs
 from .leftover import copies_left
 from .notes import notes
+from .numbers import numbers_of
 from .places import lines_of, place_of
 from .report import BackendChoice, Choice, Explanation, Left, Listing, Rewrite, Timing
 
@@ -33,6 +34,7 @@ def explain_program(
     level: int = 2,
     mode: Mode = "train",
     backend: str = "eager",
+    dtype: Any = None,
     stop_after: str | None = None,
     copies: bool = False,
     listings: bool = False,
@@ -44,7 +46,8 @@ def explain_program(
     """
     graph = program.graph(bind, inputs, checking=True)
     choice = _chosen(graph, level, mode, checked_backend(backend))
-    target = EAGER if choice is None else Target(choice.chosen)
+    half = half_of(str(dtype).removeprefix("torch."))
+    target = Target("eager" if choice is None else choice.chosen, half)
     optimised = chosen_optimiser(level, mode, stop_after, target=target)(graph)
     return Explanation(
         block=program.name,
@@ -64,6 +67,7 @@ def explain_program(
         copies_left=copies_left(optimised),
         copies=copied(program, bind, inputs, level, mode) if copies else None,
         backend=choice,
+        numbers=numbers_of(optimised.graph, half, mode) if half is not None else None,
         listings=_listings(optimised) if listings else [],
         timings=_timings(optimised) if timings else [],
     )

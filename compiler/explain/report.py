@@ -181,9 +181,21 @@ class BackendChoice(Model):
     sizes: dict[str, int]
 
 
+class Numbers(Model):
+    """The operators that work on half numbers: `products` of them are added up in float32 by PyTorch's kernels, `sums` have their sums,
+    statistics or carries in float32, `others` go number by number. `wide` are those on positions and sizes, which are float32."""
+
+    half: Literal["bfloat16", "float16"]
+    weights: str
+    products: list[str]
+    sums: list[str]
+    others: list[str]
+    wide: list[str]
+
+
 class Explanation(Model):
     """What the passes of a level did to a block. `str()` is the text that `attn explain` prints. `copies_left` is planned, `copies`
-    measured; it is null where nobody asked, and so is `backend`."""
+    measured; it is null where nobody asked, and so are `backend` and, without a half precision, `numbers`."""
 
     schema_version: Literal[1] = 1
     block: str
@@ -203,6 +215,7 @@ class Explanation(Model):
     copies_left: list[CopyLeft]
     copies: list[Copied] | None = None
     backend: BackendChoice | None = None
+    numbers: Numbers | None = None
     listings: list[Listing] = []
     timings: list[Timing] = []
 

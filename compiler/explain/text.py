@@ -6,7 +6,22 @@ import re
 import textwrap
 from collections.abc import Sequence
 
-from .report import Amount, Attention, BackendChoice, Choice, Compared, Copied, CopyLeft, Costs, Explanation, Note, Obstacle, Place, Rewrite
+from .report import (
+    Amount,
+    Attention,
+    BackendChoice,
+    Choice,
+    Compared,
+    Copied,
+    CopyLeft,
+    Costs,
+    Explanation,
+    Note,
+    Numbers,
+    Obstacle,
+    Place,
+    Rewrite,
+)
 
 UNITS = ("", " K", " M", " G", " T", " P")
 MARGIN = 14
@@ -17,7 +32,15 @@ HARD_SPACE = "\N{NO-BREAK SPACE}"
 
 def explanation_text(report: Explanation) -> str:
     """Cost, rewrites, attention, choices, notes; then what was asked for besides. Parts that are empty are one line or none."""
-    parts = [_head(report), _backend(report.backend), _costs(report.cost), _rewrites(report), _left(report), _attention(report.attention)]
+    parts = [
+        _head(report),
+        _backend(report.backend),
+        _numbers(report.numbers),
+        _costs(report.cost),
+        _rewrites(report),
+        _left(report),
+        _attention(report.attention),
+    ]
     parts += [_choices(report.choices), _notes(report.notes), _copies_left(report.copies_left)]
     parts += [_copies(report.copies)]
     parts += [_listing(one.after, one.text) for one in report.listings]
@@ -37,6 +60,24 @@ def _backend(choice: BackendChoice | None) -> list[str]:
     if choice is None:
         return []
     return ["backend", *_row(choice.wanted, choice.text if choice.wanted == choice.chosen else f"{choice.chosen}: {choice.text}")]
+
+
+def _numbers(numbers: Numbers | None) -> list[str]:
+    if numbers is None:
+        return []
+    told = {
+        "weights": numbers.weights,
+        numbers.half: _listed(numbers.others),
+        "added up": f"{_listed(numbers.products)}: of {numbers.half} numbers, with sums in float32" if numbers.products else "",
+        "float32": f"{_listed(numbers.sums)}: sums, statistics and carries, rounded to {numbers.half} at the end" if numbers.sums else "",
+        "positions": f"{_listed(numbers.wide)}: float32 or whole numbers" if numbers.wide else "",
+        "results": f"in the dtype of the first input of floats; {numbers.half} where there is none",
+    }
+    return ["numbers", *(line for name, text in told.items() if text for line in _row(name, text))]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 # ---------------------------------------------------------------- cost

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...dsl.diagnostics import AttnError, Diagnostic
 from ...dsl.source import NOWHERE
-from ..backends.target import checked_backend
+from ..backends.target import checked_backend, half_of
 from ..graph import Graph
 from ..passes.base import Mode
 from ..passes.choosing import chosen_optimiser
@@ -46,6 +46,7 @@ def compile_program(
     fixed = dict(bind)
     if isinstance(dtype, str):
         dtype = named_dtype(dtype)
+    half = half_of(str(dtype).removeprefix("torch."))
     wanted = checked_backend(backend)
 
     def variant(present: frozenset[str]) -> Graph:
@@ -56,8 +57,10 @@ def compile_program(
         from ..verify import require
 
         require(graph, level=level, mode=mode, dtype=dtype)
-    optimiser = optimiser_for(graph, wanted, level, mode)
-    make = partial(lower, graph, dtype=dtype, device=device, variant=variant, program=program.unit.source.text)
+    optimiser = optimiser_for(graph, wanted, level, mode, half)
+    make = partial(
+        lower, graph, dtype=dtype if half is None else torch.float32, device=device, variant=variant, program=program.unit.source.text
+    )
     if weights is None:
         return make(optimiser=optimiser)
     return _filled(make, optimiser, fitting(lower(graph), weights, names, ignore), level, mode)
@@ -89,7 +92,7 @@ def _removed(optimised: Optimised) -> list[str]:
 
 
 def named_dtype(name: str) -> torch.dtype:
-    """`bfloat16` as torch's dtype. Raises AttnError where there is none of this name."""
+    """`float64` as torch's dtype. Raises AttnError where there is none of this name."""
     found = getattr(torch, name, None)
     if not isinstance(found, torch.dtype) or not found.is_floating_point:
         help = "float32, float64, bfloat16 or float16"

@@ -99,8 +99,13 @@ class Emitter(Protocol):
         """`self.training` at run time."""
         ...
 
-    def weight(self, slot: int) -> Value:
-        """A weight of the module, split into its axes; a state that the run writes is read as of entry."""
+    def weight(self, slot: int, cast: bool = True) -> Value:
+        """A weight of the module, split into its axes; a state that the run writes is read as of entry. Unless `cast` is off, one of
+        floats is in the working type."""
+        ...
+
+    def as_kept(self, node: Node) -> Value:
+        """Like `value`; a weight in the memory that the module keeps, to be written to, and in the dtype that it has there."""
         ...
 
     def parts(self, node: Node) -> tuple[Value, ...]:

@@ -38,6 +38,8 @@ class Entry:
         self.writer = writer
         self.graph = graph
         self.leading: Any = None
+        self.given: Any = None
+        """The first input of floats, whose dtype results have where another is worked in."""
         self.present = [node for node in graph.inputs if not is_absent(node)]
 
     # ------------------------------------------------ in
@@ -48,7 +50,8 @@ class Entry:
         inputs = [arguments[node] for node in self.present]
         if inputs:
             specs = tuple(self._spec(node) for node in self.present)
-            self.writer.effect(fixed("runtime.check_inputs", specs), tuple(inputs), weight)
+            half = () if self.writer.half is None else (self.writer.half,)
+            self.writer.effect(fixed("runtime.check_inputs", specs, *half), tuple(inputs), weight)
         self._set_types(arguments, weight)
         self._merge(arguments)
         self._read_sizes(arguments)
@@ -72,6 +75,7 @@ class Entry:
     def _set_types(self, arguments: dict[Node, fx.Node], weight: Any) -> None:
         floats = [arguments[node] for node in self.present if node.dtype == "float"]
         everything = [arguments[node] for node in self.present]
+        self.given = next(iter(floats), None)
         self.writer.typist = next(iter(floats), weight)
         self.writer.host = next(iter(everything), weight)
 
@@ -86,6 +90,9 @@ class Entry:
             x: Any = arguments[node]
             if node in starred:
                 x = self.writer.call("runtime.merge_leading", x, self.leading, *_around(node["order"]))
+                rename(x, node["name"])
+            if node.dtype == "float" and self.writer.half is not None:
+                x = self.writer.method("to", x, self.writer.half)
                 rename(x, node["name"])
             if node.dtype == "int":
                 x = self.writer.method("long", x)
@@ -163,6 +170,8 @@ class Entry:
         x = self.writer.order(value, output.order)
         if STAR in output.order and self.leading is not None:
             x = self.writer.call("runtime.split_leading", x, self.leading, _around(output.order)[0])
+        if self.writer.half is not None and self.given is not None and output.node.dtype in ("float", "wide"):
+            x = self.writer.method("to", x, self.writer.once("given", lambda: self.writer.call("builtins.getattr", self.given, "dtype")))
         if isinstance(x, fx.Node):
             x.meta["axes"] = tuple(output.order)
         return x

@@ -13,7 +13,7 @@ from ...dsl.diagnostics import AttnError, Diagnostic
 from ...dsl.render import render_all
 from ...dsl.source import NOWHERE
 from ..backends.rule import Choice, chosen_backend
-from ..backends.target import Target, Wanted
+from ..backends.target import Half, Target, Wanted
 from ..graph import Graph
 from ..passes.base import Mode
 from ..passes.choosing import chosen_optimiser
@@ -43,12 +43,12 @@ def compiled(straight: Callable[..., Any]) -> Callable[..., Any]:
     return forward
 
 
-def optimiser_for(graph: Graph, wanted: Wanted, level: int, mode: Mode) -> Callable[[Graph], Optimised]:
+def optimiser_for(graph: Graph, wanted: Wanted, level: int, mode: Mode, half: Half | None = None) -> Callable[[Graph], Optimised]:
     """The optimiser of a level and mode, for the backend that is asked for or that pays. Raises AttnError, as `usable_backend` does."""
-    plain = chosen_optimiser(level, mode)
+    plain = chosen_optimiser(level, mode, target=Target(half=half))
     if wanted == "eager":
         return plain
-    return chosen_optimiser(level, mode, target=Target(usable_backend(wanted, plain(graph).graph).backend))
+    return chosen_optimiser(level, mode, target=Target(usable_backend(wanted, plain(graph).graph).backend, half))
 
 
 def usable_backend(wanted: Wanted, graph: Graph) -> Choice:

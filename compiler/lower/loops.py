@@ -51,8 +51,8 @@ class BodyWriter(Writer):
     def size(self, size: Size) -> Any:
         return self._capture(self.parent.size(size))
 
-    def weight(self, slot: int) -> Value:
-        outer = self.parent.weight(slot)
+    def weight(self, slot: int, cast: bool = True) -> Value:
+        outer = self.parent.weight(slot, cast)
         return Value(self._capture(outer.fx), outer.axes)
 
     def float_dtype(self) -> Any:

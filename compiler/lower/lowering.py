@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import fx
 
+from ..backends.target import EAGER, Target
 from ..graph import Graph, Node, Output, topological
 from ..ops.indexing import apart
 from ..passes.pipeline import Optimised, unchanged
@@ -27,21 +28,23 @@ Variant = Callable[[frozenset[str]], Graph]
 class ModuleWriter(Writer):
     """Writes the graph of a whole module. `taken` are attribute names that bodies of loops may not have."""
 
-    def __init__(self, graph: Graph, taken: Iterable[str] = (), dtype: torch.dtype | None = None) -> None:
-        super().__init__(fx.Graph(), dtype)
+    def __init__(self, graph: Graph, taken: Iterable[str] = (), dtype: torch.dtype | None = None, half: torch.dtype | None = None) -> None:
+        super().__init__(fx.Graph(), half or dtype)
+        self.half = half
         self.source = graph
         self.bodies: dict[str, fx.GraphModule] = {}
         self._taken = {*taken, *(weight.path.split(".")[0] for weight in graph.weights)}
         self._written = {slot for slot, _ in graph.updates}
 
-    def weight(self, slot: int) -> Value:
+    def weight(self, slot: int, cast: bool = True) -> Value:
         weight = self.source.weights[slot]
         x = self.get_attr(weight.path)
         if slot in self._written:
             # The store at the end would otherwise change what the results, or the backward pass, still look at.
             x = self.once(("state", slot), lambda: self.method("clone", x))
         sizes = {axis.name: axis for axis in weight.axes}
-        value: Value = self.once(("weight", slot), lambda: self.unflat(x, [[sizes[name] for name in group] for group in weight.groups]))
+        groups = [[sizes[name] for name in group] for group in weight.groups]
+        value: Value = self.once(("weight", slot, cast), lambda: self.unflat(self.halved(x, weight, cast), groups))
         return value
 
     def body_name(self, module: fx.GraphModule, kind: str = "scan") -> str:
@@ -72,17 +75,23 @@ class ModuleWriter(Writer):
 
 
 def write(
-    graph: Graph, taken: Iterable[str] = (), dtype: torch.dtype | None = None, prepare: bool = False, also: Sequence[Node] | None = None
+    graph: Graph,
+    taken: Iterable[str] = (),
+    dtype: torch.dtype | None = None,
+    prepare: bool = False,
+    also: Sequence[Node] | None = None,
+    target: Target = EAGER,
 ) -> Lowered:
     """The fx graph of a typed graph, and the bodies of its loops.
 
     `dtype` fixes the working type; without, the inputs and weights tell it. Bodies get attribute names that are not `taken`.
-    With `prepare`, values of weights alone are worked out once and kept, in a body of their own.
+    Where `target` has a half precision, that is the working type, whatever the dtype of inputs and weights. With `prepare`, values of
+    weights alone are worked out once and kept, in a body of their own.
 
     `also` are values that the module gives beside its result, as `(result, values, leading)`: nodes of the graph or on top of it, each
     with its axes in the order of its type, and the dimensions that `*` stands for. They are written after all else, which stays the same.
     """
-    writer = ModuleWriter(graph, taken, dtype)
+    writer = ModuleWriter(graph, taken, dtype, None if target.half is None else getattr(torch, target.half))
     entry = Entry(writer, graph)
     try:
         entry.begin(writer.first_float_weight())
@@ -136,7 +145,7 @@ def lower(
     module = AttnModule(graph, variant, program, optimiser)
     module.fixed_dtype = fixed
     make_weights(module, graph.weights, dtype, torch.device(device) if device is not None else None)
-    module.install(write(module.optimised.graph, dtype=fixed, prepare=prepares(module.optimised)))
+    module.install(write(module.optimised.graph, dtype=fixed, prepare=prepares(module.optimised), target=module.optimised.target))
     module.reset_parameters()
     if module.optimised.mode == "infer":
         module.requires_grad_(False)

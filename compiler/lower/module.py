@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from torch import Tensor, fx, nn
 
-from ..backends.target import EAGER
 from ..graph import Graph, Node, Weight
 from ..passes.pipeline import Optimised, unchanged
 from ..sizes import Size
@@ -160,12 +159,20 @@ class AttnModule(fx.GraphModule):
         from .lowering import write
         from .prepared import prepares
 
-        other = AttnModule(self.attn_graph, program=self.program, optimiser=lambda _: replace(self.optimised, target=EAGER))
+        other = AttnModule(
+            self.attn_graph,
+            program=self.program,
+            optimiser=lambda _: replace(self.optimised, target=replace(self.optimised.target, backend="eager")),
+        )
         for name in ("_parameters", "_buffers", "_non_persistent_buffers_set"):
             other.__dict__[name] = self.__dict__[name]
         other.__dict__["_modules"] = dict(self.__dict__["_modules"])
         taken = [*self._modules, *self._parameters, *self._buffers]
-        other.install(write(other.optimised.graph, taken, self.fixed_dtype, prepare=prepares(other.optimised), also=also))
+        other.install(
+            write(
+                other.optimised.graph, taken, self.fixed_dtype, prepare=prepares(other.optimised), also=also, target=other.optimised.target
+            )
+        )
         other.training = self.training
         return other
 
@@ -215,7 +222,9 @@ class AttnModule(fx.GraphModule):
         for name in ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"):
             other.__dict__[name] = self.__dict__[name]
         taken = [*self._modules, *self._parameters, *self._buffers]
-        other.install(write(other.optimised.graph, taken, self.fixed_dtype, prepare=prepares(other.optimised)))
+        other.install(
+            write(other.optimised.graph, taken, self.fixed_dtype, prepare=prepares(other.optimised), target=other.optimised.target)
+        )
         other.fixed_dtype = self.fixed_dtype
         other.train(self.training)
         return other

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+import torch
+
 from ..graph import Graph, Node, Weight, topological
 from ..passes.pipeline import Optimised
 from ..prepared import prepared_values
@@ -21,11 +23,11 @@ def prepares(optimised: Optimised) -> bool:
 
 
 class PreparedWriter(BodyWriter):
-    """Writes a body whose inputs are weights as they are stored."""
+    """Writes a body whose inputs are weights as they are stored. It works in their dtype, and rounds to half precision last."""
 
     def __init__(self, parent: Writer, weights: Sequence[Weight]) -> None:
         super().__init__(parent)
-        self.dtype = parent.dtype
+        self.dtype = parent.dtype if parent.half is None else torch.float32
         self.weights = weights
 
     def take(self, slot: int) -> None:
@@ -35,7 +37,7 @@ class PreparedWriter(BodyWriter):
         if self.weights[slot].dtype == "float" and self.typist is None:
             self.typist = inner
 
-    def weight(self, slot: int) -> Value:
+    def weight(self, slot: int, cast: bool = True) -> Value:
         weight = self.weights[slot]
         axes = {axis.name: axis for axis in weight.axes}
         groups = [[axes[name] for name in group] for group in weight.groups]
@@ -51,7 +53,7 @@ def write_prepared(writer: Writer, graph: Graph) -> tuple[Node, ...]:
 
     Without a float weight only the inputs tell the working type, so nothing is prepared before they are there.
     """
-    values = prepared_values(graph)
+    values = prepared_values(graph, cast=writer.half is not None)
     floats = [slot for slot, weight in enumerate(graph.weights) if weight.dtype == "float"]
     if not values or not floats:
         return ()
@@ -80,7 +82,10 @@ def _write_body(inner: PreparedWriter, values: Sequence[Node], wanted: Mapping[N
         inner.lower_node(node)
     made = [inner.tensor(node) for node in values]
     groups = [wanted.get(node) or _as_it_is(node, value) for node, value in zip(values, made, strict=True)]
-    inner.graph.output(tuple(inner.flat(value, shape) for value, shape in zip(made, groups, strict=True)))
+    flat = [inner.flat(value, shape) for value, shape in zip(made, groups, strict=True)]
+    half = inner.parent.half
+    narrow = [x if half is None or node.dtype != "float" else inner.method("to", x, half) for node, x in zip(values, flat, strict=True)]
+    inner.graph.output(tuple(narrow))
     inner.finish()
     return groups
 

@@ -15,15 +15,21 @@ from torch import Tensor
 from .errors import InputError
 
 
-def check_inputs(inputs: Sequence[Any], weight: Tensor | None, specs: Sequence[tuple[str, Sequence[str], Sequence[Any], str, Any]]) -> None:
-    """Raise InputError where an input has a wrong kind, rank, size or device. `weight` is a float weight of the module, if it has one."""
+def check_inputs(
+    inputs: Sequence[Any],
+    weight: Tensor | None,
+    specs: Sequence[tuple[str, Sequence[str], Sequence[Any], str, Any]],
+    half: torch.dtype | None = None,
+) -> None:
+    """Raise InputError where an input has a wrong kind, rank, size or device. `weight` is a float weight of the module, if it has one;
+    `half` the dtype that is worked in, if that is another."""
     known: dict[str, tuple[int, str]] = {}
     for x, spec in zip(inputs, specs, strict=True):
         check_kind(x, *spec)
         check_rank(x, *spec)
         check_sizes(x, known, *spec)
     check_leading(inputs, specs)
-    check_alike(inputs, weight, specs)
+    check_alike(inputs, weight, specs, half)
 
 
 def check_absent(x: Any, name: str, place: Any) -> None:
@@ -98,9 +104,12 @@ def check_leading(inputs: Sequence[Tensor], specs: Sequence[tuple[str, Sequence[
 
 
 def check_alike(
-    inputs: Sequence[Tensor], weight: Tensor | None, specs: Sequence[tuple[str, Sequence[str], Sequence[Any], str, Any]]
+    inputs: Sequence[Tensor],
+    weight: Tensor | None,
+    specs: Sequence[tuple[str, Sequence[str], Sequence[Any], str, Any]],
+    half: torch.dtype | None = None,
 ) -> None:
-    """One device, and one float dtype (which automatic mixed precision sees to where it is on)."""
+    """One device, and one float dtype (which automatic mixed precision sees to where it is on), or `half`."""
     device, dtype, owner, typist = None, None, "", ""
     if weight is not None:
         device, dtype, owner, typist = weight.device, weight.dtype, "the module's weights", "the module's weights"
@@ -110,7 +119,7 @@ def check_alike(
         if x.device != device:
             title = f"`{name}` is on {x.device}, and {owner} on {device}"
             raise InputError("E0604", title, place, "declared here", f"move it: {name}.to({str(device)!r})")
-        if kind != "float":
+        if kind != "float" or x.dtype == half:
             continue
         if dtype is None:
             dtype, typist = x.dtype, f"`{name}`"

@@ -22,7 +22,8 @@ def batch_norm(
 ) -> Tensor:
     """`x: [n, channels, ..]` standardised per channel. In training `mean`, `var` and `count` are updated in place.
 
-    A `momentum` of None averages all batches alike. ValueError in training where a channel has a single number.
+    A `momentum` of None averages all batches alike. Factors are taken in the dtype of the statistics, where `x` is half. ValueError in
+    training where a channel has a single number.
     """
     if training:
         count.add_(1)
@@ -30,6 +31,7 @@ def batch_norm(
         return x.clone()
     if momentum is None:
         momentum = 1 / float(count) if training else 0.0
+    weight, bias = (x if x is None or x.dtype == mean.dtype else x.to(mean.dtype) for x in (weight, bias))
     return torch.nn.functional.batch_norm(x, mean, var, weight, bias, training, momentum, eps)
 
 

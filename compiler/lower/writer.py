@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from ..graph import Node
+from ..graph import Node, Weight
 from ..ops.base import OPERATORS
 from ..sizes import Size
 from ..types import Axis
@@ -32,6 +32,8 @@ class Writer(Moves, ABC):
         super().__init__()
         self.graph = graph
         self.dtype = dtype
+        self.half: torch.dtype | None = None
+        """The working type, where weights are kept in another."""
         self.symbols: dict[str, Callable[[], Any]] = {}
         self.typist: Any = None
         self.host: Any = None
@@ -157,6 +159,17 @@ class Writer(Moves, ABC):
     def sizes(self, axes: Sequence[Axis]) -> list[Any]:
         return [self.size(axis.size) for axis in axes]
 
+    def halved(self, x: Any, weight: Weight, cast: bool = True) -> Any:
+        """A stored weight of floats in the half precision that is worked in, if there is one."""
+        return self.method("to", x, self.half) if cast and self.half is not None and weight.dtype == "float" else x
+
+    def as_kept(self, node: Node) -> Value:
+        """A weight in the memory that the module keeps, and so in its own dtype; anything else as it is."""
+        if node.op == "rename":
+            inner, names = self.as_kept(node.inputs[0]), dict(node["pairs"])
+            return Value(inner.fx, tuple(names.get(name, name) for name in inner.axes))
+        return self.weight(node["slot"], cast=False) if node.op == "weight" else self.value(node)
+
     def tensor(self, node: Node) -> Value:
         value = self.value(node)
         return Value(self.number_tensor(value.fx), ()) if self.is_number(value.fx) else value
@@ -207,7 +220,7 @@ class Writer(Moves, ABC):
     # ------------------------------------------------ what a module or a body adds
 
     @abstractmethod
-    def weight(self, slot: int) -> Value: ...
+    def weight(self, slot: int, cast: bool = True) -> Value: ...
 
     @abstractmethod
     def body_name(self, module: fx.GraphModule, kind: str = "scan") -> str:

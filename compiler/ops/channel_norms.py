@@ -133,7 +133,7 @@ def lower_batchnorm(e: Emitter, node: Node) -> Value:
     sizes = {axis.name: axis for axis in node.inputs[0].axes}
     channels = [sizes[name] for name in node["axes"]]
     groups = _around(x, channels, sizes)
-    mean, var = (e.flat(e.value(buffer), [channels]) for buffer in node.inputs[-3:-1])
+    mean, var = (e.flat(e.as_kept(buffer), [channels]) for buffer in node.inputs[-3:-1])
     count = e.value(node.inputs[-1]).fx
     weights = _flat(e, [channels], weight, bias)
     fx = e.call("runtime.batch_norm", e.flat(x, groups), mean, var, count, *weights, e.training(), node["momentum"], node["eps"])

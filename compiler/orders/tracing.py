@@ -92,10 +92,13 @@ class Tracer(Moves):
         value = self.value(node)
         return Value(self.number_tensor(value.fx), ()) if self.is_number(value.fx) else value
 
+    def as_kept(self, node: Node) -> Value:
+        return self.value(node)
+
     def wide(self, node: Node) -> Value:
         return self.tensor(node)
 
-    def weight(self, slot: int) -> Value:
+    def weight(self, slot: int, cast: bool = True) -> Value:
         axes = self.weights[slot].axes
         names = tuple(axis.name for axis in axes)
         return Value(Tensor(fresh([axis.size for axis in axes]), names), names)

@@ -46,4 +46,4 @@ def _check_pass(name: str, level: int, mode: Mode, target: Target) -> None:
 
 
 def _for(target: Target) -> str:
-    return "" if target == EAGER else f" for {target.backend}"
+    return "" if target.backend == "eager" else f" for {target.backend}"

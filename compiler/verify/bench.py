@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..backends.target import Target, half_of
 from ..graph import Graph, Node, Weight
 from ..lower.lowering import lower
 from ..lower.module import AttnModule
@@ -57,7 +58,9 @@ class Workshop:
 
     def fresh(self, graph: Graph, dtype: torch.dtype) -> AttnModule:
         """The same, built anew."""
-        return lower(self.source, dtype=dtype, optimiser=lambda _: Optimised(self.source, graph, (), 2, self.mode))
+        half = half_of(str(dtype).removeprefix("torch."))
+        kept = dtype if half is None else torch.float32
+        return lower(self.source, dtype=kept, optimiser=lambda _: Optimised(self.source, graph, (), 2, self.mode, Target(half=half)))
 
 
 class Bench:

@@ -48,7 +48,8 @@ def compile(
 
     `source` is a path, a library module (`std.channel`), `attn.text("block ...")`, or what `attn.load` gives; `block` names the block (the
     only one, or the last, without). Sizes of axes and values of parameters are keywords (`C=64`), or stand in `bind`. `inputs` are the
-    optional inputs the module is made for (another set is compiled when it is first called with one). `dtype` is that of the weights.
+    optional inputs the module is made for (another set is compiled when it is first called with one). `dtype` is that of the weights, and
+    so of the inputs; with `bfloat16` or `float16` weights stay float32, and what is computed is in that (docs/backends.md).
     `level` is how much is optimised: 0 nothing, 1 what keeps every bit, 2 all. `mode="infer"` makes a module that always works as after
     `.eval()` and gives its weights no gradients, so that what depends on weights alone is worked out once.
 
@@ -90,6 +91,7 @@ def explain(
     mode: Mode = "train",
     level: int = 2,
     backend: str = "eager",
+    dtype: Any = None,
     stop_after: str | None = None,
     copies: bool = False,
     **sizes: Any,
@@ -105,7 +107,7 @@ def explain(
 
     return explain_program(
         load(source, block), {**(bind or {}), **sizes}, inputs,
-        level=level, mode=mode, backend=backend, stop_after=stop_after, copies=copies,
+        level=level, mode=mode, backend=backend, dtype=dtype, stop_after=stop_after, copies=copies,
     )  # fmt: skip
 
 

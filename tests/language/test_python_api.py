@@ -27,8 +27,8 @@ def test_a_path_with_sizes_as_keywords_gives_a_module() -> None:
 def test_a_block_of_a_file_by_name_and_the_last_one_without(tmp_path: Path) -> None:
     zoo = tmp_path / "zoo.attn"
     zoo.write_text((FILE / "cbam.attn").read_text(encoding="utf-8") + "\nblock last(x: [*]) -> [*] {\n    return x\n}\n", encoding="utf-8")
-    m = attn.compile(str(zoo), "cbam", bind={"C": 64}, dtype=torch.bfloat16)
-    assert {weight.dtype for weight in m.parameters()} == {torch.bfloat16}
+    m = attn.compile(str(zoo), "cbam", bind={"C": 64}, dtype=torch.float64)
+    assert {weight.dtype for weight in m.parameters()} == {torch.float64}
     assert attn.compile(str(zoo)).attn_graph.name == "last"
     with pytest.raises(AttnError, match="E0104"):
         attn.compile(str(zoo), "cban")

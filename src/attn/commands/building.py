@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..compiler.program import load
-from .shared import backend_option, bind_options, emit, level_options, read_target
+from .shared import backend_option, bind_options, dtype_option, emit, level_options, read_target
 
 if TYPE_CHECKING:
     from ..compiler.passes.base import Mode
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 @bind_options
 @level_options
 @backend_option
+@dtype_option
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Where to write; standard output without.")
 def compile_command(
-    target: str, bind: dict[str, Any], inputs: tuple[str, ...], level: int, mode: Mode, backend: str, output: Path | None
+    target: str, bind: dict[str, Any], inputs: tuple[str, ...], level: int, mode: Mode, backend: str, dtype: str, output: Path | None
 ) -> None:
     """Write a block as one readable PyTorch file that imports only torch.
 
@@ -31,8 +32,8 @@ def compile_command(
     """
     program = load(*read_target(target))
     graph = program.graph(bind, inputs)
-    from ..compiler.backends.target import checked_backend
+    from ..compiler.backends.target import checked_backend, half_of
     from ..compiler.lower.inductor import optimiser_for
     from ..compiler.lower.standalone import standalone
 
-    emit(standalone(graph, optimiser_for(graph, checked_backend(backend), level, mode)), output)
+    emit(standalone(graph, optimiser_for(graph, checked_backend(backend), level, mode, half_of(dtype))), output)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..compiler.program import load
-from .shared import TEXT_OR_JSON, backend_option, bind_options, level_options, read_target
+from .shared import TEXT_OR_JSON, backend_option, bind_options, dtype_option, level_options, read_target
 
 if TYPE_CHECKING:
     from ..compiler.passes.base import Mode
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @bind_options
 @level_options
 @backend_option
+@dtype_option
 @click.option("--format", "format", type=TEXT_OR_JSON, default="text", help="How to print it.")
 @click.option("--copies", is_flag=True, help="Compile and run it once, to find the copies that only change the order in memory.")
 @click.option("--stop-after", metavar="PASS", help="Run no pass after this one.")
@@ -33,6 +34,7 @@ def explain(
     level: int,
     mode: Mode,
     backend: str,
+    dtype: str,
     format: str,
     copies: bool,
     stop_after: str | None,
@@ -51,8 +53,8 @@ def explain(
     ctx.meta["attn.format"] = format
     program = load(*read_target(target))
     report = explain_program(
-        program, bind, inputs, level=level, mode=mode, backend=backend, stop_after=stop_after, copies=copies, listings=listings,
-        timings=timings,
+        program, bind, inputs, level=level, mode=mode, backend=backend, dtype=dtype, stop_after=stop_after, copies=copies,
+        listings=listings, timings=timings,
     )  # fmt: skip
     click.echo(report.model_dump_json(indent=2) if format == "json" else str(report))
 

@@ -126,6 +126,13 @@ def backend_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--backend", type=kind, default="eager", show_default=True, help=help)(command)
 
 
+def dtype_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--dtype`: which numbers are computed with."""
+    kind = click.Choice(["float32", "bfloat16", "float16"])
+    help = "What is computed in; weights and statistics stay float32."
+    return click.option("--dtype", type=kind, default="float32", show_default=True, help=help)(command)
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all."""
     from ..compiler.files import write_whole as write
