@@ -55,8 +55,8 @@ screenshots: $(VENV)/.test ## photograph the viewer and reports for their pages;
 	$(BIN)/python scripts/screenshots.py
 	$(BIN)/python scripts/report_screenshots.py
 
-bench: $(VENV)/.test ## run every benchmark; ratios are printed
-	@set -e; for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+bench: $(VENV)/.test ## measure all workloads, or ROW="name ..."; FLAGS=--quick for a first look
+	$(BIN)/python benchmarks/bench.py $(FLAGS) $(ROW)
 
 sizes: $(VENV)/.base ## print the sizes of files and functions
 	$(BIN)/python scripts/sizes.py
