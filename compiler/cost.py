@@ -6,7 +6,8 @@ it works is written and read too), at 4 bytes a float, 8 an int, 1 a bool: an up
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -82,11 +83,34 @@ def graph_cost(graph: Graph, mode: Mode = "train") -> Cost:
 
 
 def _nodes_cost(nodes: Iterable[Node]) -> tuple[Size, Size]:
-    flops, moved = Size.of(0), Size.of(0)
-    for node in nodes:
-        flops = flops + node_flops(node)
-        moved = moved + node_bytes(node)
+    flops, moved, prices = Size.of(0), Size.of(0), Prices()
+    for (work, traffic), times in Counter(map(prices.of, nodes)).items():
+        flops = flops + work * times
+        moved = moved + traffic * times
     return flops, moved
+
+
+class Prices:
+    """Operations and bytes of one node after the other; those of nodes that are alike, as in layers, are worked out once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, tuple[Size, Size]] = {}
+
+    def of(self, node: Node) -> tuple[Size, Size]:
+        """`node_flops` and `node_bytes`."""
+        key = node if node.bodies else _alike(node)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = (node_flops(node), node_bytes(node))
+        return found
+
+
+def _alike(node: Node) -> Hashable:
+    """All that the cost of a node without a body follows from: the way of an `attend` depends on how its masks are made."""
+    options = tuple(pair for pair in node.attrs if pair[0] not in ("slot", "number"))
+    places = tuple(node.inputs.index(source) for source in node.inputs) if len(node.inputs) > 1 else ()
+    masks = node.inputs[-len(node["extras"]) :] if node.op == "attend" and node["extras"] else ()
+    return node.op, options, node.type, tuple((source.op, source.type) for source in node.inputs), places, masks
 
 
 def node_flops(node: Node) -> Size:

@@ -101,7 +101,7 @@ class Weight:
     init: Init
     span: Span = field(repr=False, compare=False, default=NOWHERE)
 
-    @property
+    @cached_property
     def shape(self) -> tuple[Size, ...]:
         """The stored shape."""
         sizes = {axis.name: axis.size for axis in self.axes}

@@ -9,7 +9,7 @@ from ..cost import readable
 from ..graph import Node
 from ..types import TupleType, is_tuple
 from .metrics import shorten
-from .words import MOST, plain_text
+from .words import MOST, option_texts, plain_text
 
 _USUAL: Mapping[str, frozenset[str]] = {
     "stride": frozenset({"1"}),
@@ -39,14 +39,14 @@ def _settings(node: Node) -> Iterator[str]:
         yield "kernel=" + "×".join(plain_text(kernel.size(name)) for name in node["taps"] if kernel.has(name))
     elif "kernel" in node.options and node.op != "attend":
         yield f"kernel={plain_text(node['kernel']).replace(' ', '×')}"
+    texts = option_texts(node)
     for name, usual in _USUAL.items():
-        text = plain_text(node.options.get(name))
+        text = texts.get(name)
         if text and not set(text.split()) <= usual:
             yield f"{name}={text}"
     for name in ("softcap", "chunk"):
-        text = plain_text(node.options.get(name))
-        if text:
-            yield f"{name}={text}"
+        if name in texts:
+            yield f"{name}={texts[name]}"
 
 
 # ---------------------------------------------------------------- axes

@@ -23,7 +23,7 @@ class Labels:
         self.graph = graph
         self.values = values
         self.readers: dict[Node, set[Key]] = {}
-        for key in values.drawn():
+        for key in values.drawn:
             for node in values.inputs(key):
                 source = values.origin(node)[0][0]
                 if source.op == "weight":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from unicodedata import combining, east_asian_width
 
 # Advance widths, in thousandths of the font size, common to the usual sans-serif faces (Helvetica, Arial and their free twins).
@@ -26,6 +27,7 @@ _OTHER = 620
 _MARGIN = 1.05  # fonts differ
 
 
+@lru_cache(maxsize=4096)
 def text_width(text: str, size: float, bold: bool = False) -> float:
     """An estimate, a little generous, of the width of one line at this font size, in the same units."""
     total = sum(_character(character) for character in text)

@@ -59,7 +59,7 @@ class _Reader:
         self.readers: dict[Key, dict[Key, None]] = {}
 
     def reading(self) -> Reading:
-        keys = self.values.drawn()
+        keys = self.values.drawn
         inside = inner_paths(self.values)
         paths = {key: self._path(key, inside) for key in keys}
         weights = self._weights(keys)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ..cost import node_bytes, node_flops, readable
+from ..cost import Prices, readable
 from ..graph import Graph, Node, topological
 from ..sizes import Size
 from ..sizes.limits import SizeTooLarge
@@ -37,16 +37,20 @@ class Counter:
     def __init__(self, graph: Graph) -> None:
         self.times = _repeats(graph)
         self.assumed = assumed_sizes(graph)
+        self._prices = Prices()
+        self._amounts: dict[Size, Amount] = {}
 
     def of(self, node: Node) -> Spending:
         """What a node costs. A scan and a choice cost nothing themselves, as their insides have boxes of their own."""
         if node.op in ("scan", "choose"):
             return Spending(Amount("0", 0.0), Amount("0", 0.0))
-        times = self.times.get(node, Size.of(1))
-        return Spending(self._amount(node_flops(node) * times), self._amount(node_bytes(node) * times))
+        times, (flops, moved) = self.times.get(node, Size.of(1)), self._prices.of(node)
+        return Spending(self._amount(flops * times), self._amount(moved * times))
 
     def _amount(self, size: Size) -> Amount:
-        return Amount(str(readable(size)), evaluated(size, self.assumed))
+        if size not in self._amounts:
+            self._amounts[size] = Amount(str(readable(size)), evaluated(size, self.assumed))
+        return self._amounts[size]
 
 
 def _repeats(graph: Graph) -> dict[Node, Size]:
@@ -65,7 +69,8 @@ def _repeats(graph: Graph) -> dict[Node, Size]:
 
 def assumed_sizes(graph: Graph) -> dict[str, int]:
     """A value for every size that stayed open."""
-    names = {name: None for node in _everywhere(graph) for size in _sizes(node.type) for name in sorted(size.free())}
+    types = dict.fromkeys(node.type for node in _everywhere(graph))
+    names = {name: None for type in types for size in _sizes(type) for name in sorted(size.free())}
     return {name: 1 if name == STAR else OPEN for name in names}
 
 

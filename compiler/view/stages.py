@@ -56,6 +56,20 @@ def record_of(title: str, stages: Sequence[Stage], mode: Mode = "train", times: 
     return _Recorder(stages, mode, times).record(title)
 
 
+class _Pool:
+    """Records that are equal stand once, and are told by their place."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self._places: dict[str, int] = {}
+
+    def number(self, record: Record) -> int:
+        place = self._places.setdefault(repr(record), len(self.records))
+        if place == len(self.records):
+            self.records.append(record)
+        return place
+
+
 class _Recorder:
     def __init__(self, stages: Sequence[Stage], mode: Mode, times: Times | None) -> None:
         self.stages = stages
@@ -68,10 +82,10 @@ class _Recorder:
                 self.numbers[id(stage.graph)] = len(self.readings)
                 reading = read_with_nodes(stage.graph)
                 self.readings.append(replace(reading, drawing=parted(reading.drawing)))
-        self.sources: dict[tuple[str, str], Record] = {}
+        self.sources: dict[tuple[str, str], tuple[int, Record]] = {}
+        self.known: dict[Span, list[int]] = {}
         self.costs = [self._cost(reading.graph) for reading in self.readings]
-        self.facts: dict[str, int] = {}
-        self.pool: list[Record] = []
+        self.facts, self.values = _Pool(), _Pool()
 
     def record(self, title: str) -> Record:
         for stage in self.stages:
@@ -84,10 +98,11 @@ class _Recorder:
             "mode": self.mode,
             "stages": stages,
             "drawings": drawings,
-            "facts": self.pool,
+            "facts": self.facts.records,
+            "values": self.values.records,
             "operators": _operators(self.readings),
-            "axes": _axes(drawings),
-            "sources": list(self.sources.values()),
+            "axes": self._axes(drawings),
+            "sources": [record for _, record in self.sources.values()],
             "assumed": {"batch" if name == STAR else name: size for one in counted for name, size in one.items()},
             "begin": self._begin(),
             "timed": self.times is not None,
@@ -99,6 +114,14 @@ class _Recorder:
         if place is None:
             return None
         return [place[0], max(1, place[1] - len(self.stages[0].graph.doc.splitlines()))]
+
+    def _axes(self, drawings: Sequence[Record]) -> list[str]:
+        """The names of all axes on wires, those on most wires first."""
+        wires = Count(wire["value"] for drawing in drawings for wire in drawing["wires"])
+        counts = Count[str]()
+        for value, times in wires.items():
+            counts.update({name: times for name, _ in self.values.records[value]["axes"]})
+        return sorted(counts, key=lambda name: (name != STAR, -counts[name], name))
 
     # ------------------------------------------------ stages
 
@@ -147,7 +170,9 @@ class _Recorder:
             if seconds is not None and number in seconds.groups:
                 record["seconds"] = seconds.groups[number]
         for record, wire, node in zip(scene["wires"], reading.drawing.wires, reading.values, strict=True):
-            record.update(axes=axis_pairs(node.type), type=wire.tip)
+            record["value"] = self.values.number(
+                {"label": record.pop("label"), "width": record.pop("width"), "axes": axis_pairs(node.type), "type": wire.tip}
+            )
         return scene
 
     def _fact(self, reading: Reading, number: int, counter: Counter, entering: Node | None) -> int:
@@ -163,11 +188,7 @@ class _Recorder:
                 fact.update(flops=_amount(spent.flops), bytes=_amount(spent.bytes))
         elif entering is not None:
             fact.update(type=type_text(entering.type), axes=axis_pairs(entering.type))
-        key = repr(fact)
-        if key not in self.facts:
-            self.facts[key] = len(self.pool)
-            self.pool.append(fact)
-        return self.facts[key]
+        return self.facts.number(fact)
 
     def _places(self, span: Span) -> list[list[int]]:
         """Where something is written, and the calls that lead there, the nearest first."""
@@ -177,13 +198,15 @@ class _Recorder:
         """Source, and line and column of both ends; None for what stands in no text."""
         if not span.source.text:
             return None
-        return [self._source(span.source), *span.source.position(span.start), *span.source.position(span.end)]
+        if span not in self.known:
+            self.known[span] = [self._source(span.source), *span.source.position(span.start), *span.source.position(span.end)]
+        return self.known[span]
 
     def _source(self, source: Source) -> int:
         key = (source.name, source.text)
         if key not in self.sources:
-            self.sources[key] = {"name": _file(source), "text": source.text, "library": source.library}
-        return list(self.sources).index(key)
+            self.sources[key] = (len(self.sources), {"name": _file(source), "text": source.text, "library": source.library})
+        return self.sources[key][0]
 
 
 def _amount(amount: Amount) -> list[str | float | None]:
@@ -204,9 +227,3 @@ def _operators(readings: Sequence[Reading]) -> Record:
 def _operator(operator: Operator) -> Record:
     call = call_shape(operator.name, operator.signature) if written(operator) else ""
     return {"call": call, "family": operator.family, "doc": " ".join(operator.doc.split())}
-
-
-def _axes(drawings: Sequence[Record]) -> list[str]:
-    """The names of all axes on wires, those on most wires first."""
-    counts = Count(name for drawing in drawings for wire in drawing["wires"] for name, _ in wire["axes"])
-    return sorted(counts, key=lambda name: (name != STAR, -counts[name], name))

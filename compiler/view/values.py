@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import cached_property
 
 from ..graph import Body, Graph, Node
 from .spoken import Spoken
@@ -51,6 +52,7 @@ class Values:
         self.spoken = Spoken(self._step, readers.__getitem__)
         for node in self.order:
             self.spoken.learn(node)
+        self._origins: dict[Node, tuple[Key, Node]] = {}
 
     def scans(self) -> Iterator[Node]:
         return (node for node in self.order if node.op == "scan")
@@ -65,13 +67,18 @@ class Values:
 
     def carry(self, node: Node) -> tuple[Node, int] | None:
         """The scan and the number of the carry that a node is, at the beginning of a step."""
-        scan, place = self._params.get(node, (None, 0))
+        scan, place = self._params.get(node, (None, 0)) if node.op == "param" else (None, 0)
         if scan is None or not 0 < place <= len(scan["body"].carries):
             return None
         return scan, place - 1
 
     def origin(self, node: Node) -> tuple[Key, Node]:
         """The box a value comes from, and the node that has the type to show on the wire."""
+        if node not in self._origins:
+            self._origins[node] = self._origin(node)
+        return self._origins[node]
+
+    def _origin(self, node: Node) -> tuple[Key, Node]:
         shown = node
         while True:
             if node.op == "rename":
@@ -108,6 +115,7 @@ class Values:
         """The text of an input that is folded into the words of its reader."""
         return self.spoken.text(self.origin(node)[0][0])
 
+    @cached_property
     def drawn(self) -> list[Key]:
         """All boxes for values, in the order of `everything`. Weights are among them; numbers and positions mostly not."""
         states = [node for slot, node in self.graph.updates if self.graph.weights[slot].kind == "state"]

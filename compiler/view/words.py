@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from ..graph import Node, Weight
+from ..graph import Attrs, Node, Weight
 from ..sizes import Size
 from ..types import STAR, TensorType, TupleType, is_tuple
 from .metrics import shorten
@@ -50,8 +50,18 @@ def plain_text(value: Any) -> str:
 
 def options_text(node: Node) -> str:
     """All plain options, for a tip."""
-    parts = [f"{name}={plain_text(value)}" for name, value in node.attrs if plain_text(value) and name not in ("number", "slot")]
-    return shorten(", ".join(parts), 300)
+    return shorten(", ".join(f"{name}={text}" for name, text in option_texts(node).items() if name not in ("number", "slot")), 300)
+
+
+def option_texts(node: Node) -> Mapping[str, str]:
+    """The options that have words, and these words."""
+    kinds = tuple(value.__class__ for _, value in node.attrs)  # 1, 1.0 and True are equal but not the same words
+    return _option_texts(node.attrs, kinds, node.type)
+
+
+@lru_cache(maxsize=4096)
+def _option_texts(attrs: Attrs, kinds: tuple[type, ...], type: TensorType | TupleType) -> Mapping[str, str]:
+    return {name: text for name, value in attrs if (text := plain_text(value))}
 
 
 # ---------------------------------------------------------------- weights
@@ -77,5 +87,10 @@ def relative(path: str, around: str) -> str:
 
 def weight_text(weight: Weight) -> str:
     """One line about a weight for a tip."""
-    shape = ", ".join(map(str, weight.shape))
+    shape = _sizes_text(weight.shape)
     return f"{weight.path} [{shape}]" if weight.kind == "param" else f"{weight.path} [{shape}] ({weight.kind})"
+
+
+@lru_cache(maxsize=4096)
+def _sizes_text(sizes: tuple[Size, ...]) -> str:
+    return ", ".join(map(str, sizes))

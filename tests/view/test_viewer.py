@@ -12,8 +12,9 @@ import pytest
 from click.testing import CliRunner
 from view import graphs
 
-from attn import AttnError, text, view
+from attn import AttnError, load, text, view
 from attn.cli import main
+from attn.compiler.cost import Prices, node_bytes, node_flops
 from attn.compiler.view.stages import Stage
 from attn.compiler.view.viewer import view_stages
 
@@ -91,6 +92,13 @@ def test_what_stands_in_a_loop_costs_as_often_as_it_runs() -> None:
     costs = [fact["flops"] for fact in data["facts"] if fact.get("op") == "mul"]
     assert sorted(value for _, value in costs) == [30.0, 30.0]
     assert costs[0][0] == "30*batch"
+
+
+@pytest.mark.parametrize(("path", "block"), [("std.heads", "mha"), ("std.windows", "window_mha"), (ROOT / "examples/gpt.attn", "gpt")])
+def test_nodes_that_are_alike_cost_what_each_costs_alone(path: Any, block: str) -> None:
+    prices = Prices()
+    for node in load(path, block).graph({}, checking=True).nodes:
+        assert prices.of(node) == (node_flops(node), node_bytes(node))
 
 
 def test_a_page_without_a_text_of_its_own_has_none() -> None:

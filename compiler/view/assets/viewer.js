@@ -5,6 +5,7 @@ const byId = (id) => document.getElementById(id);
 class Viewer {
   constructor(data) {
     this.data = data;
+    for (const drawing of data.drawings) for (const wire of drawing.wires) Object.assign(wire, data.values[wire.value]);
     this.opened = new Set();
     this.selected = null;
     this.axis = this.pinned = null;
