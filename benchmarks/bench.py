@@ -21,11 +21,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import torch
 from harness.report import report
-from harness.results import BENCHMARKS, Result, Setting, machine, path, read, write
+from harness.results import BENCHMARKS, Result, Setting, machine, path, study, write
 from harness.ways import FLEX, INDUCTOR
 from workloads import BY_NAME, ROWS
 
 RAISED = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 31), "MALLOC_TOP_PAD_": str(1 << 26)}
+STUDIES = {"compile-time": "compile_time.py", "memory": "memory.py"}
+"""What is no comparison of times in turns, and has a script of its own, whose output is kept as it is."""
 PASSED = ("rounds", "threads", "clock", "limit", "budget")
 SETTINGS: dict[str, dict[str, str]] = {"default": {}, "raised": RAISED}
 
@@ -44,7 +46,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--budget", type=float, default=30.0, help="seconds after which no further round of a row begins")
     parser.add_argument("--skip", action="append", default=[], help="a way to leave out, by its name in the table")
     options = parser.parse_args(arguments)
-    unknown = [name for name in options.rows if name not in BY_NAME]
+    unknown = [name for name in options.rows if name not in BY_NAME and name not in STUDIES]
     if unknown:
         parser.error(f"no row {', '.join(unknown)}; --list prints all names")
     return options
@@ -65,8 +67,21 @@ def measured(row: str, setting: str, options: argparse.Namespace) -> Setting | N
     return None
 
 
+def studied(name: str) -> bool:
+    """Runs a script that prints a table of its own, and keeps what it prints. False where it fails."""
+    command = [sys.executable, str(BENCHMARKS / STUDIES[name])]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode == 0:
+        here = machine()
+        where = f"{here.cpu}, {here.cores} cores, torch {here.torch}, {here.date}, commit {here.commit}"
+        write(study(name), f"{done.stdout.strip()}\n\n{where}\n")
+    return done.returncode == 0
+
+
 def run(row: str, options: argparse.Namespace) -> bool:
     """Measures a row and keeps the result. False where a process failed."""
+    if row in STUDIES:
+        return studied(row)
     start = time.perf_counter()
     settings = ("default",) if options.quick else tuple(SETTINGS)
     found = {setting: measured(row, setting, options) for setting in settings}
@@ -80,14 +95,14 @@ def run(row: str, options: argparse.Namespace) -> bool:
 def main(arguments: list[str]) -> int:
     options = parsed(arguments)
     if options.list:
-        print("\n".join(f"{row.name:22}{row.family:16}{row.title}" for row in ROWS))
+        print("\n".join([*(f"{row.name:22}{row.family:16}{row.title}" for row in ROWS), *STUDIES]))
         return 0
     torch.set_num_threads(options.threads)
     if options.quick:
         options.skip += [INDUCTOR, FLEX]
     options.rounds = options.rounds or (3 if options.quick else 9)
-    names = [] if options.report else options.rows or [row.name for row in ROWS]
-    names = [name for name in names if not (options.missing and read(name))]
+    names = [] if options.report else options.rows or [*BY_NAME, *STUDIES]
+    names = [name for name in names if not (options.missing and (path(name).exists() or study(name).exists()))]
     fine = [run(name, options) for name in names]
     wrong = report()
     return 1 if wrong or not all(fine) else 0

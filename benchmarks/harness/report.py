@@ -11,7 +11,7 @@ from typing import Any
 from workloads import ROWS
 
 from .picture import picture
-from .results import BENCHMARKS, RESULTS, read, write
+from .results import BENCHMARKS, RESULTS, read, study, write
 from .summary import ENOUGH, TIE, WAYS, Line, behind, line, overall, short
 from .table import conditions, duration, markdown, means, number, peer, ratio, sentences, text
 from .ways import AUTHOR, COMPILED, OURS
@@ -82,8 +82,16 @@ def parts(found: Mapping[str, Sequence[Line]]) -> dict[str, Callable[[Path], str
         "families": lambda _: markdown(("family", *WAYS), means(measured)),
         "raised": lambda _: rows(found["raised"]) if found["raised"] else "No row was measured in this way yet.",
         "losses": lambda _: losses(measured),
+        "memory": lambda _: kept("memory"),
+        "compile": lambda _: kept("compile-time"),
         "quote": lambda _: quote(measured),
     }
+
+
+def kept(name: str) -> str:
+    """The output of a script, as a block of text."""
+    file = study(name)
+    return f"```text\n{file.read_text(encoding='utf-8').rstrip()}\n```" if file.exists() else f"Not measured yet: `make bench ROW={name}`."
 
 
 def where(measured: Sequence[Line]) -> str:
@@ -94,10 +102,11 @@ def where(measured: Sequence[Line]) -> str:
 
 def quote(measured: Sequence[Line]) -> str:
     """What the README says of all rows."""
-    author, comp = (number(overall(measured, way)) for way in (AUTHOR, COMPILED))
+    author, comp = (overall(measured, way) for way in (AUTHOR, COMPILED))
     over = f"Over {len(measured)} workloads in {len({one.row.family for one in measured})} families"
-    ratios = f"the published text in PyTorch takes {author} times as long as attn, and `torch.compile` of it {comp} times"
-    return f"{over} {ratios} (geometric means). {where(measured)}"
+    ratios = f"the published text in PyTorch takes {number(author)} times as long as attn"
+    ratios += "" if comp is None else f", and `torch.compile` of it {number(comp)} times"
+    return f"{over} {ratios} (geometric means).\n{where(measured)}"
 
 
 def rows(measured: Sequence[Line]) -> str:

@@ -71,6 +71,11 @@ def path(row: str) -> Path:
     return ROWS / f"{row}.json"
 
 
+def study(name: str) -> Path:
+    """Where the output of a script is kept that measures something else than rows."""
+    return RESULTS / f"{name}.txt"
+
+
 def write(file: Path, text: str) -> None:
     """The whole text, or the file as it was."""
     file.parent.mkdir(parents=True, exist_ok=True)
