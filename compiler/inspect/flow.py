@@ -12,6 +12,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ...dsl.closest import closest
+from ...dsl.diagnostics import AttnError, Diagnostic
+from ...dsl.source import NOWHERE
 from .measures import mixed
 
 UNIT = 2.0**40
@@ -47,6 +50,29 @@ def flow_rows(tokens: int, layers: int, budget: int = BUDGET) -> list[int]:
     if tokens * tokens * pipes <= budget:
         return list(range(tokens))
     return [0] if tokens * pipes <= budget else []
+
+
+def asked_rows(asked: str, labels: Sequence[str]) -> list[int]:
+    """The rows that `all`, `none`, or positions and words with commas between them mean here; those that are not here are left out."""
+    if asked in ("all", "none"):
+        return list(range(len(labels))) if asked == "all" else []
+    return sorted({row for part in asked.split(",") for row in _meant(part.strip(), labels)})
+
+
+def check_asked(asked: str, samples: Sequence[Sequence[str]]) -> None:
+    """Raises AttnError (E0608) for a position or a word that none of the samples has."""
+    for part in () if asked in ("all", "none") else (part.strip() for part in asked.split(",")):
+        if not any(_meant(part, labels) for labels in samples):
+            words = list(dict.fromkeys(label for labels in samples for label in labels))
+            near = closest(part, words)
+            help = f"did you mean `{near}`?" if near else "positions count from 0; all and none are words, too"
+            raise AttnError([Diagnostic("E0608", f"there is no token `{part}` to which flow could be shown", NOWHERE, help=help)])
+
+
+def _meant(part: str, labels: Sequence[str]) -> list[int]:
+    if part.isdecimal():
+        return [int(part)] if int(part) < len(labels) else []
+    return [row for row, label in enumerate(labels) if label == part]
 
 
 class _Preflow:

@@ -17,9 +17,10 @@ from ...dsl.source import NOWHERE
 from ..graph import Graph
 from ..probe.addresses import normal
 from ..probe.weights import batch_axis
-from .flow import flow, flow_rows
+from .flow import asked_rows, check_asked, flow_rows
+from .flow import flow as flow_of
 from .measures import rollout, similarity
-from .reading import Looked, Looker, Measured, cells_for, measure, measure_gate, rounded
+from .reading import CELLS, Looked, Looker, Measured, cells_for, measure, measure_gate, rounded
 from .records import Report, SampleRecord, SiteRecord, TokenFlow
 from .samples import Sample
 from .sites import Site
@@ -42,11 +43,13 @@ def inspect_module(
     importance: str | None = None,
     sinks: float = SINKS,
     notes: Sequence[str] = (),
+    flow: str | None = None,
 ) -> Report:
     """Everything that there is to say of the samples. The module is run as after `.eval()`, without gradients.
 
-    `importances` are numbers of heads by place, as `attn.importances` gives them, and `importance` what they are. Raises AttnError (E0609)
-    where the module has neither attention nor gates.
+    `importances` are numbers of heads by place, as `attn.importances` gives them, and `importance` what they are. `flow` says to which
+    tokens (see `asked_rows`); None is to all, where that takes seconds. Raises AttnError: E0609 where the module has neither attention nor
+    gates, E0608 for a token of `flow` that there is not.
     """
     with undisturbed(module):
         looker = Looker(module)
@@ -55,7 +58,15 @@ def inspect_module(
         raise nothing_here(module.attn_graph)
     measured = [_measured(one, sample, sinks) for one, sample in zip(looked, samples, strict=True)]
     said = [*notes, *(note for one in looked for note in one.notes)]
-    records = [_sample(one, sample, maps, said) for one, sample, maps in zip(looked, samples, measured, strict=True)]
+    stacks = [_stack(one.sites, maps) for one, maps in zip(looked, measured, strict=True)]
+    if flow is not None and any(stacks):
+        check_asked(flow, [stack[0][1].record.keys for stack in stacks if stack])
+    flows = [_token_flow(stack, flow, said) for stack in stacks]
+    if any(site.square and maps.record.tokens_per_cell != (1, 1) for site, maps in zip(looked[0].sites, measured[0], strict=True)):
+        said.append(
+            f"rollout and flow are left out where maps are shown in blocks: they need every token, and more than {CELLS} are too many"
+        )
+    records = [_sample(*parts) for parts in zip(looked, samples, measured, flows, strict=True)]
     sites = _sites(looked[0], measured[0], importances or {})
     return Report(
         program=module.program, block=module.attn_graph.name, signature=repr(module),
@@ -131,36 +142,41 @@ def _similarity(measured: Sequence[Sequence[Measured]], notes: list[str]) -> lis
 # ---------------------------------------------------------------- a sample
 
 
-def _sample(looked: Looked, sample: Sample, maps: Sequence[Measured], notes: list[str]) -> SampleRecord:
+def _sample(looked: Looked, sample: Sample, maps: Sequence[Measured], flow: TokenFlow | None) -> SampleRecord:
     tokens = maps[0].record.key_count if maps else 0
     grid, extra = grid_of(looked.graph, sample, tokens)
     return SampleRecord(
         name=sample.name, tokens=list(sample.tokens), grid=grid, extra=extra, image=picture(sample.image),
-        maps=[one.record for one in maps], token_flow=_token_flow(looked.sites, maps, notes),
+        maps=[one.record for one in maps], token_flow=flow,
         gates=[measure_gate(gate, looked.values[gate.address.text], _places(looked.graph, sample)) for gate in looked.gates],
     )  # fmt: skip
 
 
-def _token_flow(sites: Sequence[Site], maps: Sequence[Measured], notes: list[str]) -> TokenFlow | None:
-    """Rollout and flow through the longest stack of self-attentions over the same tokens."""
-    pairs = list(zip(sites, maps, strict=True))
-    stacks = [
-        list(stack)
-        for key, stack in groupby(pairs, lambda pair: (pair[0].rows, pair[1].map.shape[1]) if _stackable(*pair) else None)
-        if key is not None
-    ]
-    if not stacks:
+Stack = list[tuple[Site, Measured]]
+
+
+def _stack(sites: Sequence[Site], maps: Sequence[Measured]) -> Stack:
+    """The longest run of self-attentions over the same tokens."""
+    pairs = zip(sites, maps, strict=True)
+    runs = groupby(pairs, lambda pair: (pair[0].rows, pair[1].map.shape[1]) if _stackable(*pair) else None)
+    empty: Stack = []
+    return max((list(run) for key, run in runs if key is not None), key=len, default=empty)
+
+
+def _token_flow(stack: Stack, asked: str | None, notes: list[str]) -> TokenFlow | None:
+    """Rollout and flow through a stack."""
+    if not stack:
         return None
-    stack = max(stacks, key=len)
-    chosen = [one.map for _, one in stack]
-    rows = flow_rows(chosen[0].shape[1], len(chosen))
-    if not rows:
-        notes.append("flow is left out: there are too many tokens for exact maximum flows")
-    elif len(rows) < chosen[0].shape[1]:
-        notes.append("flow is worked out for the first token alone: exact maximum flows of all pairs take too long")
+    chosen, labels = [one.map for _, one in stack], stack[0][1].record.keys
+    rows = flow_rows(len(labels), len(chosen)) if asked is None else asked_rows(asked, labels)
+    if asked is None and len(rows) < len(labels):
+        shown = "is shown to the first token alone" if rows else "is left out"
+        notes.append(
+            f"flow {shown}: that of all pairs of {len(labels)} tokens in {len(chosen)} layers takes long; --flow TOKENS asks for others"
+        )
     return TokenFlow(
-        sites=[site.title for site, _ in stack], labels=stack[0][1].record.keys, rollout=rounded(rollout(chosen)), flow_rows=rows,
-        flow=rounded(flow(chosen, rows)) if rows else [],
+        sites=[site.title for site, _ in stack], labels=labels, rollout=rounded(rollout(chosen)), flow_rows=rows,
+        flow=rounded(flow_of(chosen, rows)) if rows else [],
     )  # fmt: skip
 
 

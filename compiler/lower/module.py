@@ -262,7 +262,7 @@ class AttnModule(fx.GraphModule):
     # ------------------------------------------------ copies
 
     def __deepcopy__(self, memo: dict[int, Any]) -> AttnModule:
-        shared = ("attn_graph", "program", "variant", "optimiser", "optimised", "relied", "_variants", "_graph")
+        shared = ("attn_graph", "program", "variant", "optimiser", "optimised", "relied", "_variants", "_graph", *self._probed())
         own = {key: value for key, value in self.__dict__.items() if key not in shared}
         new = self._bare()
         memo[id(self)] = new
@@ -272,10 +272,16 @@ class AttnModule(fx.GraphModule):
 
     def __copy__(self) -> AttnModule:
         new = self._bare()
-        own = {key: value for key, value in self.__dict__.items() if key not in ("_graph", "_variants", "relied")}
+        own = {key: value for key, value in self.__dict__.items() if key not in ("_graph", "_variants", "relied", *self._probed())}
         new.__dict__.update({key: value.copy() if isinstance(value, dict) else value for key, value in own.items()})
         new.graph = copy.deepcopy(self.graph)
         return new
+
+    def _probed(self) -> tuple[str, ...]:
+        """What an open probe has put here, which a copy does not have."""
+        from .probing import PROBING
+
+        return (PROBING, "forward") if PROBING in self.__dict__ else ()
 
     def _bare(self) -> AttnModule:
         """Another module of the same program, without its weights and its forward."""

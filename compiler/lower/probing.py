@@ -20,7 +20,7 @@ from ..graph import Graph, Node
 from ..probe.addresses import Address, addresses, chosen, matching
 from ..probe.graft import graft, outside
 from ..probe.region import Region, region_of
-from ..probe.weights import key_axes, query_axes, row_axes, weights_of
+from ..probe.weights import batch_axis, key_axes, query_axes, row_axes, weights_of
 from ..types import STAR
 from .maps import SeenWeights
 from .seen import Seen, SeenTensor, SeenValue
@@ -126,10 +126,10 @@ def wanted_of(source: Graph, address: Address) -> Wanted:
     return Wanted(address, weights, region_of(weights, keys, query_axes(node)), rows, keys)
 
 
-def ordered(names: Sequence[str], rows: Sequence[str], keys: Sequence[str]) -> tuple[str, ...]:
-    """`*` first, rows and keys last."""
-    others = [name for name in names if name not in (*rows, *keys)]
-    return (*sorted(others, key=lambda name: name != STAR), *rows, *keys)
+def ordered(names: Sequence[str], wanted: Wanted, batch: str | None) -> tuple[str, ...]:
+    """`*` and the axis of the batch first, rows and keys last."""
+    others = [name for name in names if name not in (*wanted.rows, *wanted.keys)]
+    return (*sorted(others, key=lambda name: (name != STAR, name != batch)), *wanted.rows, *wanted.keys)
 
 
 class Served:
@@ -139,7 +139,7 @@ class Served:
         asked = [[wanted_of(runs.attn_graph, address) for address in one] for one in addresses]
         nodes = list(dict.fromkeys(leaf for one in asked for wanted in one for leaf in wanted.leaves))
         grown = graft(runs.attn_graph, runs.optimised.graph, nodes, runs.training)
-        self.asked = asked
+        self.asked, self.batch = asked, batch_axis(runs.attn_graph)
         self.places = {node: place for place, node in enumerate(nodes)}
         self.recomputed = grown.recomputed
         self.module = runs.beside([grown.nodes[node] for node in nodes])
@@ -152,7 +152,7 @@ class Served:
 
     def _seen(self, wanted: Wanted, values: Sequence[Tensor], leading: Sequence[int] | None) -> SeenValue:
         leaves = tuple(self._leaf(node, values) for node in wanted.leaves)
-        axes = ordered(wanted.node.tensor.names, wanted.rows, wanted.keys)
+        axes = ordered(wanted.node.tensor.names, wanted, self.batch)
         dimensions = None if leading is None else tuple(leading)
         if wanted.region is not None:
             return SeenWeights(wanted.address.text, axes, wanted.rows, wanted.keys, wanted.region, leaves, dimensions)

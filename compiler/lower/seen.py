@@ -95,6 +95,8 @@ def check(seen: SeenValue, asked: Mapping[str, int | slice]) -> None:
             hint = f"did you mean `{near[0]}`?" if near else f"its axes: {', '.join(seen.axes)}"
             raise call_error(f"`{seen.name}` has no axis `{name}`", hint)
         size = seen.sizes[name]
+        if not isinstance(cast(Any, index), int | slice):
+            raise call_error(f"a position of `{name}` is a whole number or a slice, not {index!r}", "at(h=3, N=slice(0, 64))")
         if isinstance(index, slice):
             step: int = cast(Any, index).step or 1
             if step < 1:

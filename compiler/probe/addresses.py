@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast
 
 from ...dsl.closest import closest
 from ...dsl.diagnostics import AttnError, Diagnostic
@@ -94,8 +94,11 @@ def chosen(graph: Graph, patterns: Sequence[str]) -> list[Address]:
     """The addresses that names and patterns mean, in the order they are asked for. Raises AttnError (E0606) for one that means nothing."""
     known = addresses(graph)
     found: dict[str, Address] = {}
-    problems: list[Diagnostic] = []
+    problems: list[Diagnostic] = [] if patterns else [_unknown(graph, "", known)]
     for pattern in patterns:
+        if not isinstance(cast(Any, pattern), str):
+            title = f"the name of a value is a text, not {type(pattern).__name__}"
+            raise AttnError([Diagnostic("E0606", title, NOWHERE, help='several names are several arguments: module.probe("q", "k")')])
         texts = matching(pattern, known)
         found.update((text, known[text]) for text in texts)
         problems += [] if texts else [_unknown(graph, pattern, known)]

@@ -160,7 +160,7 @@ EXPLANATIONS = (
     Explanation(
         "E0609",
         "nothing to look at",
-        "`attn inspect` shows the maps of attention and the values of gates; the block has neither. What is inside loops is not looked at.",
+        "`attn inspect` shows the maps of attention and the values of gates; the block has neither.",
     ),
     Explanation(
         "E0610",

@@ -32,6 +32,7 @@ def inspect(
     sinks: float = 3.0,
     samples: int = 8,
     normalise: str = "none",
+    flow: str | None = None,
     **sizes: Any,
 ) -> Inspection:
     """What a module attends to, on samples: maps, entropies, distances, sinks, likeness and importance of heads, rollout, flow, gates.
@@ -43,7 +44,8 @@ def inspect(
     image gets the size the program was bound to, its colours from 0 to 1, `normalise`d (none, half, imagenet).
 
     Each of the first `samples` entries of the batch is looked at by itself. A token that is read `sinks` times as much as its even share
-    is a sink. `importance` of heads is that of `importances` (norm, gradient, None), and needs a program with weights.
+    is a sink. `flow` names the tokens to which flow is shown, positions or words with commas between them, `all` or `none`; without it all,
+    where that takes seconds. `importance` of heads is that of `importances` (norm, gradient, None), and needs a program with weights.
 
     The result shows itself in notebooks, `save(path)` writes .html or .json, `report` has every number. Raises AttnError: E0608 for inputs
     that cannot be read or do not fit, E0609 where there is nothing to look at, and those of `compile` and `load_weights`.
@@ -61,7 +63,9 @@ def inspect(
         options = {"weights": checkpoint, "names": names, "ignore": ignore, "bind": {**(bind or {}), **sizes}}
         numbers = _importances(load(source, block), module, found, importance, options, notes)
     said = f"By {importance}, a vector of length 1 for each attention."
-    return Inspection(inspect_module(module, found, numbers, said, sinks, notes))
+    if checkpoint is None and not isinstance(source, AttnModule) and module.state_dict():
+        notes.append("there is no checkpoint: the weights are the first ones, which are random")
+    return Inspection(inspect_module(module, found, numbers, said, sinks, notes, flow))
 
 
 def _checkpoint(weights: Any, tokenizer: str | Path | None) -> tuple[Any, Path | None]:

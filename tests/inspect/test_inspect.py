@@ -339,6 +339,27 @@ def test_a_block_without_attention_says_so() -> None:
         attn.inspect(module, {"x": torch.ones(1, 4)})
 
 
+def test_flow_is_shown_to_the_tokens_that_are_asked_for(folder: Path) -> None:
+    def flow_of(*options: str) -> Any:
+        done = CliRunner().invoke(cli, [*COMMAND, ".", "--text", "it was too tired", "--format", "json", *options])
+        assert done.exit_code == 0, done.stderr
+        return json.loads(done.output)["samples"][0]["token_flow"]
+
+    every = flow_of()
+    assert every["flow_rows"] == flow_of("--flow", "all")["flow_rows"] == [0, 1, 2, 3]
+    some = flow_of("--flow", "tired, 1")
+    assert (some["flow_rows"], some["flow"]) == ([1, 3], [every["flow"][1], every["flow"][3]])
+    assert flow_of("--flow", "none")["flow"] == []
+    done = CliRunner().invoke(cli, [*COMMAND, ".", "--text", "it was too tired", "--flow", "tird"])
+    assert "there is no token `tird`" in done.stderr
+    assert "did you mean `tired`?" in done.stderr
+
+
+def test_first_weights_are_called_random(inputs: dict[str, Tensor]) -> None:
+    found = attn.inspect(attn.text(NET), inputs, flow="none", importance=None, **SIZES)
+    assert found.report.notes == ["there is no checkpoint: the weights are the first ones, which are random"]
+
+
 def test_importances_stand_beside_the_heads(inputs: dict[str, Tensor]) -> None:
     torch.manual_seed(0)
     whole = attn.std.layers.encoder(D=8, heads=2)

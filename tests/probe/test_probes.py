@@ -230,6 +230,30 @@ def test_a_probe_of_a_copy_is_not_one_of_the_module(module: Any, x: Tensor) -> N
     with other.probe("layers[0].q") as seen:
         module(x)
     assert len(seen) == 0
+    with module.probe("layers[0].q") as seen:
+        others = copy.deepcopy(module), copy.copy(module)
+        for one in others:
+            assert torch.equal(one(x), net()(x))
+    assert len(seen) == 0
+    assert all(set(one.__dict__) == set(module.__dict__) for one in others)
+
+
+def test_what_is_no_name_or_no_position_is_told(module: Any, x: Tensor) -> None:
+    for names in ((), (3,), (["layers[0].q"],)):
+        with pytest.raises(attn.AttnError, match="E0606"):
+            module.probe(*names)
+    with module.probe("layers[0].q") as seen:
+        module(x)
+    with pytest.raises(attn.AttnError, match="E0607"):
+        seen["layers[0].q"].at(N=[1, 2])
+
+
+def test_the_batch_comes_first() -> None:
+    text = "block f(x: [B, N, D=4]) -> [B, N, D] {\n    k = rename(x, N -> M)\n    y = dot(k, x, over=D) |> dot(k, over=M)\n    return y\n}"
+    module = attn.compile(attn.text(text), level=0)
+    with module.probe("y") as seen:
+        module(torch.randn(2, 3, 4))
+    assert seen["y"].axes[0] == "B"
 
 
 def test_a_compiled_module_runs_as_it_is_while_somebody_looks(module: Any, x: Tensor) -> None:

@@ -178,9 +178,10 @@ function tokenFlow(sample) {
   if (found.flow.length) {
     const flow = matrix(found.flow);
     const rows = found.flow_rows.map((place) => found.labels[place]);
-    const picture = grid ? overImage(sample.image, onGrid((j) => flow.at(0, j), grid, sample.extra), null, 300) : heat(flow, { rows, columns: found.labels, width: Math.min(400, 30 * flow.columns) });
+    const at = Math.max(0, found.flow_rows.indexOf(row));
+    const picture = grid ? overImage(sample.image, onGrid((j) => flow.at(at, j), grid, sample.extra), null, 300) : heat(flow, { rows, columns: found.labels, width: Math.min(400, 30 * flow.columns) });
     const words = "Maximum flow: as much as can pass from an input token through all layers, each weight the width of a pipe. ";
-    children.push(figure("Flow", picture, element("span", {}, words, legend(flow.most))));
+    children.push(figure(grid ? `Flow to ${rows[at]}` : "Flow", picture, element("span", {}, words, legend(flow.most))));
   }
   const words = `From the input to the end of ${plural(found.sites.length, "attention")}: heads averaged, and half of each layer the token itself, which is its residual path (Abnar and Zuidema, 2020).`;
   return section("Rollout and flow", words, element("div", { class: "row" }, ...children));
