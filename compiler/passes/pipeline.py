@@ -10,6 +10,7 @@ from typing import Any
 from ..backends.target import EAGER, Target
 from ..graph import Graph
 from .base import Change, Mode, Pass
+from .chunks import Chunks
 from .dead_slices import DeadSlices
 from .distances import Distances
 from .inference import InferenceFolding
@@ -68,6 +69,7 @@ def _all() -> tuple[Pass, ...]:
         Views(),
         DeadSlices(),
         RecogniseAttention(),
+        Chunks(),
         Plan(),
         Live(),
         Distances(),

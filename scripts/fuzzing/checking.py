@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import attn
 from attn.compiler.graph import Graph
 from attn.compiler.passes import Mode, Optimised, Pass, optimise, passes
+from attn.compiler.passes.chunks import Chunks
 from attn.compiler.passes.distances import Distances
 from attn.compiler.passes.listing import listing
 from attn.compiler.passes.live import Live
@@ -49,8 +50,12 @@ class Setting:
     pipeline: tuple[Pass, ...]
 
 
-SMALL: dict[str, Pass] = {"live": Live(part=1 << 20, least=1, rows=2, few=2), "distances": Distances(least=1)}
-"""Blocks of few queries, however few scores there are; three quarters of the programs have them."""
+SMALL: dict[str, Pass] = {
+    "live": Live(part=1 << 20, least=1, rows=2, few=2),
+    "distances": Distances(least=1),
+    "chunks": Chunks(rows=2, few=2, least=2),
+}
+"""Blocks and chunks of few positions, whatever they cost; three quarters of the programs have them."""
 
 
 def setting_of(seed: int, pipeline: Sequence[Pass] | None = None) -> Setting:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..draft import Draft
-from . import constants, distances, heads, products, repeated, spelled, whole
+from . import constants, distances, heads, products, recurrent, repeated, spelled, whole
 
 Policy = Callable[[Draft], object]
 """Adds lines to a draft, or none where the values at hand do not allow it."""
@@ -17,6 +17,7 @@ POLICIES: dict[str, tuple[Policy, ...]] = {
     "heads": heads.POLICIES,
     "distances": distances.POLICIES,
     "repeated": repeated.POLICIES,
+    "recurrent": recurrent.POLICIES,
     "whole": whole.POLICIES,
 }
 
