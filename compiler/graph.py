@@ -6,6 +6,7 @@ Weights, state and randomness are explicit: a `weight` node names a slot of the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -38,8 +39,10 @@ class Node:
     @cached_property
     def bodies(self) -> tuple[Body, ...]:
         """The bodies among its options, those in tuples too."""
-        parts = (part for _, value in self.attrs for part in (value if is_tuple(value) else (value,)))
-        return tuple(part for part in parts if isinstance(part, Body))
+        if not self.attrs:
+            return ()
+        parts = [part for _, value in self.attrs for part in (value if is_tuple(value) else (value,))]
+        return tuple([part for part in parts if isinstance(part, Body)])
 
     def __getitem__(self, key: str) -> Any:
         return self.options[key]
@@ -53,11 +56,13 @@ class Node:
 
     @property
     def axes(self) -> tuple[Axis, ...]:
-        return self.tensor.axes
+        type = self.type
+        return type.axes if isinstance(type, TensorType) else self.tensor.axes
 
     @property
     def dtype(self) -> DType:
-        return self.tensor.dtype
+        type = self.type
+        return type.dtype if isinstance(type, TensorType) else self.tensor.dtype
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,6 +195,18 @@ class Graph:
             found.setdefault(operation(node), node)
         return found
 
+    @cached_property
+    def reads(self) -> Counter[Node]:
+        """How often each node is read: by other nodes, as a result, or by a state. Nodes inside bodies count within their body."""
+        found: Counter[Node] = Counter()
+        for node in self.everything:
+            found.update(node.inputs)
+            for body in node.bodies:
+                found.update([*body.yields, *body.carries])
+        found.update(output.node for output in self.outputs)
+        found.update(node for _, node in self.updates)
+        return found
+
 
 def _gather(nodes: Iterable[Node], into: list[Node]) -> None:
     for node in nodes:
@@ -198,19 +215,21 @@ def _gather(nodes: Iterable[Node], into: list[Node]) -> None:
         into.append(node)
 
 
-def topological(roots: Iterable[Node], done: Callable[[Node], bool] = lambda _: False) -> Iterator[Node]:
+def topological(roots: Iterable[Node], done: Callable[[Node], bool] | None = None) -> Iterator[Node]:
     """The nodes below the roots, inputs first, in a fixed order and without recursion. Nothing that is `done` is looked at."""
     seen: set[Node] = set()
     for root in roots:
-        stack: list[tuple[Node, bool]] = [(root, False)]
+        stack: list[Node | None] = [root]  # None: the node below it is next, all its inputs were
         while stack:
-            node, ready = stack.pop()
-            if ready:
-                yield node
-            elif node not in seen and not done(node):
+            node = stack.pop()
+            if node is None:
+                ready = stack.pop()
+                assert ready is not None
+                yield ready
+            elif node not in seen and (done is None or not done(node)):
                 seen.add(node)
-                stack.append((node, True))
-                stack.extend((child, False) for child in reversed(node.inputs) if child not in seen)
+                stack += (node, None)
+                stack += [child for child in reversed(node.inputs) if child not in seen]
 
 
 Operation = tuple[Any, ...]

@@ -32,11 +32,10 @@ class TensorType:
     dtype: DType = "float"
 
     def __hash__(self) -> int:
-        return self._hash
-
-    @cached_property
-    def _hash(self) -> int:
-        return hash((self.axes, self.dtype))
+        known: int | None = self.__dict__.get("_hash")
+        if known is None:
+            known = self.__dict__["_hash"] = hash((self.axes, self.dtype))
+        return known
 
     def __reduce__(self) -> tuple[type[TensorType], tuple[tuple[Axis, ...], DType]]:
         return TensorType, (self.axes, self.dtype)  # the hash depends on the process, so it must not travel in a pickle
@@ -67,6 +66,10 @@ class TensorType:
 
     def elements(self) -> Size:
         """How many numbers: the product of the sizes."""
+        return self._elements
+
+    @cached_property
+    def _elements(self) -> Size:
         total = Size.of(1)
         for axis in self.axes:
             total = total * axis.size

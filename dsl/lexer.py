@@ -70,7 +70,7 @@ class Lexer:
             if group == "newline":
                 self._fresh = True
             elif group != "space":
-                self._handlers[group](match.group(), Span(source, match.start(), match.end()))
+                self._handlers[group](match.group(), Span(source, *match.span()))
                 if len(self.words) > limits.TOKENS:
                     raise Fault(
                         Diagnostic(

@@ -145,12 +145,13 @@ class Tracer(Moves):
 
     def settled(self, x: Any, sizes: Sequence[Size]) -> None:
         """Say what dimensions a tensor has that a kernel made."""
-        if isinstance(x, Tensor) and not x.parts and (x.memory is None or UNTOLD in x.memory.sizes):
+        if isinstance(x, Tensor) and _unsettled(x):
             x.memory = fresh(sizes, None if x.memory is None else x.memory.order)
 
     def order(self, value: Value, axes: Sequence[str]) -> Any:
         if not self.is_number(value.fx):
-            self.settled(value.fx, [self._size_of(name) for name in value.axes])
+            if isinstance(value.fx, Tensor) and _unsettled(value.fx):
+                self.settled(value.fx, [self._size_of(name) for name in value.axes])
             self.called(value.fx, value.axes)
         return super().order(value, axes)
 
@@ -260,6 +261,11 @@ class Tracer(Moves):
 
         self.bodies.append(inside(body, self.weights, values))
         return self.bodies[-1]
+
+
+def _unsettled(x: Tensor) -> bool:
+    """Whether a kernel made it, whose call does not tell all sizes."""
+    return not x.parts and (x.memory is None or any(size is UNTOLD for size in x.memory.sizes))
 
 
 def whole(axes: Sequence[Axis]) -> Value:

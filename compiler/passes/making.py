@@ -53,7 +53,8 @@ class Make:
 
     def now(self) -> Node:
         """The node `at` itself on what its inputs have become."""
-        inputs = tuple(self._known[source] for source in self.at.inputs)
+        known = self._known
+        inputs = tuple([known[source] for source in self.at.inputs])
         return self.builder.adopt(self.at) if inputs == self.at.inputs else self.again(self.at, inputs)
 
     def settled(self, old: Node) -> Node:

@@ -17,14 +17,7 @@ Rule = Callable[[Make, Node], "Node | None"]
 
 def uses(graph: Graph) -> Counter[Node]:
     """How often each node is read: by other nodes, as a result, or by a state. Nodes inside bodies count within their body."""
-    found: Counter[Node] = Counter()
-    for node in everything(graph):
-        found.update(node.inputs)
-        for body in bodies(node):
-            found.update([*body.yields, *body.carries])
-    found.update(output.node for output in graph.outputs)
-    found.update(node for _, node in graph.updates)
-    return found
+    return graph.reads
 
 
 def bodies(node: Node) -> tuple[Body, ...]:
@@ -76,7 +69,8 @@ class _Rewrite:
         return found
 
     def _kept(self, node: Node, attrs: Mapping[str, Any]) -> Node:
-        inputs = tuple(self.new[source] for source in node.inputs)
+        new = self.new
+        inputs = tuple([new[source] for source in node.inputs])
         if inputs == node.inputs and (attrs is node.options or all(attrs[key] is value for key, value in node.attrs)):
             return self.builder.adopt(node)
         return self.builder.make(node.op, inputs, node.type, attrs, node.span, node.scope, node.name)

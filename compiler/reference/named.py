@@ -50,6 +50,8 @@ class Named:
 
     def ordered(self, axes: Sequence[str]) -> Tensor:
         """The data with these dimensions, which are all there are."""
+        if tuple(axes) == self.axes:
+            return self.data
         if {*axes} != {*self.axes}:
             raise ValueError(f"axes {self.axes} put in the order {tuple(axes)}")
         return self.data.permute([self.axes.index(axis) for axis in axes])
@@ -72,6 +74,8 @@ def union(values: Iterable[Named]) -> tuple[str, ...]:
 
 def spread(value: Named, axes: Sequence[str]) -> Tensor:
     """The data in the order `axes`, of size 1 along those it lacks."""
+    if tuple(axes) == value.axes:
+        return value.data
     inner = value.ordered([axis for axis in axes if axis in value.axes])
     return inner.reshape([value.size(axis) if axis in value.axes else 1 for axis in axes])
 

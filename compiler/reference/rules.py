@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -35,6 +35,8 @@ class Run:
     watch: Watch | None
     touch: Touch | None = None
     draw: Draw | None = None
+    known: dict[Size, int] = field(default_factory=dict[Size, int], compare=False)
+    """Sizes that were worked out already."""
 
     def drawn(self, node: Node, axes: tuple[Axis, ...]) -> Named:
         """Random numbers for a node. Refused where there are none."""
@@ -49,13 +51,16 @@ class Run:
 
     def size(self, size: Size) -> int:
         """A size as a number. ValueError where it is not whole."""
-        value = size.evaluate(self.sizes)
-        if value.denominator != 1:
-            raise ValueError(f"the size {size} is {value}")
-        return value.numerator
+        known = self.known.get(size)
+        if known is None:
+            value = size.evaluate(self.sizes)
+            if value.denominator != 1:
+                raise ValueError(f"the size {size} is {value}")
+            known = self.known[size] = value.numerator
+        return known
 
     def lengths(self, axes: tuple[Axis, ...]) -> dict[str, int]:
-        return {axis.name: self.size(axis.size) for axis in axes}
+        return {name: self.size(size) for name, size in axes}
 
 
 Value = Named | tuple[Named, ...]

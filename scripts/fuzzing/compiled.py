@@ -28,13 +28,14 @@ def compiled_differences(program: Program, mode: Mode, case: Case, wanted: Answe
     and where PyTorch refuses the program as it stands."""
     if any(word in program.text for word in DRAWS):
         return None
+    read = attn.load(attn.text(program.text))
     try:
-        answers = [_answer(program, mode, LEVELS[0], case)]
+        answers = [_answer(program, read, mode, LEVELS[0], case)]
     except (ValueError, RuntimeError) as error:
         if any(words in str(error) for words in REFUSED):
             return None
         raise
-    answers += [_answer(program, mode, level, case) for level in LEVELS[1:]]
+    answers += [_answer(program, read, mode, level, case) for level in LEVELS[1:]]
     found = [one for given in answers for one in _against(wanted, given)]
     plain, exact = answers[0].values, answers[1].values
     unequal = [name for name in plain if not _same_bits(plain[name], exact[name])]
@@ -50,9 +51,9 @@ def _same_bits(a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape and a.dtype == b.dtype and bool(((a == b) | ((a != a) & (b != b))).all())
 
 
-def _answer(program: Program, mode: Mode, level: int, case: Case) -> Answer:
+def _answer(program: Program, read: attn.BlockProgram, mode: Mode, level: int, case: Case) -> Answer:
     """What the module says, with the weights of the case."""
-    made = attn.compile(attn.text(program.text), bind=program.bind, mode=mode, level=level, dtype=torch.float64)
+    made = attn.compile(read, bind=program.bind, mode=mode, level=level, dtype=torch.float64)
     held = dict(made.state_dict(keep_vars=True))
     held.update(made.named_buffers())
     with torch.no_grad():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from ...graph import Node
-from ...types import TensorType
+from ...types import TensorType, TupleType
 
 LONGEST = 65_536
 """Axes of more positions than this are left as they are."""
@@ -13,17 +14,20 @@ LONGEST = 65_536
 
 def length(node: Node, axis: str) -> int | None:
     """How many positions an axis has, where that is known and not too many."""
-    if not isinstance(node.type, TensorType) or not node.type.has(axis):
-        return None
-    known = node.type.size(axis).integer()
-    return known if known is not None and 0 < known <= LONGEST else None
+    return _lengths(node.type).get(axis)
 
 
 def countable(node: Node) -> list[tuple[str, int]]:
     """The axes of a node with their lengths, where these are known."""
-    if not isinstance(node.type, TensorType):
-        return []
-    return [(name, count) for name in node.type.names if (count := length(node, name)) is not None]
+    return [*_lengths(node.type).items()]
+
+
+@lru_cache(4096)
+def _lengths(type: TensorType | TupleType) -> dict[str, int]:
+    if not isinstance(type, TensorType):
+        return {}
+    known = ((axis.name, axis.size.integer()) for axis in type.axes)
+    return {name: count for name, count in known if count is not None and 0 < count <= LONGEST}
 
 
 def full(count: int) -> int:
