@@ -29,6 +29,9 @@ LINE = """block t(q: [*, h, N, d], k: [*, h, N, d], v: [*, h, N, d]) -> [*, h, N
 IMAGE = LINE.replace("h, N, d", "h, H, W, d").replace("over=N", "over=H W")
 WINDOW = "pos(N') <= pos(N) and pos(N) - pos(N') < {0}"
 NEAR = "abs(pos(H) - pos(H')) <= {0} and abs(pos(W) - pos(W')) <= {0}"
+PACKED = LINE.replace("d])", "d], doc: int [N])", 1)
+SAME, WRITTEN_OUT = "doc == rename(doc, N -> N')", "abs(doc - rename(doc, N -> N')) < 1"
+"""The second is the same mask in words that nothing is read out of."""
 ALIBI = "-2.0 ** (-pos(h) - 1) * abs(pos(N) - pos(N'))"
 ROWS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
     *((f"window 256, {n}", LINE.format(WINDOW.format(256)), (1, 8, n, 64)) for n in (600, 1024, 2048, 4096)),
@@ -39,6 +42,11 @@ ROWS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
     *((f"ALiBi, causal, {n}", LINE.format(f"pos(N') <= pos(N), bias={ALIBI}"), (1, 8, n, 64)) for n in (256, 1024, 4096)),
     ("ALiBi, both sides, 2048", LINE.format(f"true, bias={ALIBI}"), (1, 8, 2048, 64)),
     ("powers of two, 2048", LINE.format("is_pow2(pos(N) - pos(N')) or pos(N) == pos(N')"), (1, 8, 2048, 64)),
+    *((f"8 documents, {n}", PACKED.format(SAME), (1, 8, n, 64)) for n in (256, 1024, 4096)),
+    ("64 documents, 4096", PACKED.format(SAME), (1, 8, 4096, 64)),
+    ("8 documents mixed, 4096", PACKED.format(SAME), (1, 8, 4096, 64)),
+    ("8 documents, causal, 4096", PACKED.format(f"{SAME} and pos(N') <= pos(N)"), (1, 8, 4096, 64)),
+    ("1 documents, causal, 1024", PACKED.format(f"{SAME} and pos(N') <= pos(N)"), (1, 8, 1024, 64)),
     ("causal, 2048", LINE.format("pos(N') <= pos(N)"), (1, 8, 2048, 64)),
 )
 
@@ -55,10 +63,20 @@ def seconds(run: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def measured(text: str, shape: tuple[int, ...], rounds: int) -> tuple[dict[str, float], float]:
+def documents(name: str, text: str, size: int) -> list[torch.Tensor]:
+    """Which document each token is in, where the text asks: as many as the name says, one after the other or mixed."""
+    if SAME not in text:
+        return []
+    found = torch.arange(size) * int(name.split()[0]) // size
+    return [found[torch.randperm(size)] if "mixed" in name else found]
+
+
+def measured(name: str, text: str, shape: tuple[int, ...], rounds: int) -> tuple[dict[str, float], float]:
     """Ratios by way, and the largest difference."""
     q, k, v = (torch.randn(shape) for _ in range(3))
-    ways: dict[str, Callable[[], Any]] = {"mask": partial(built(text, False), q, k, v), "blocks": partial(built(text, True), q, k, v)}
+    given = (q, k, v, *documents(name, text, shape[2]))
+    plain = text.replace(SAME, WRITTEN_OUT)
+    ways: dict[str, Callable[[], Any]] = {"mask": partial(built(plain, False), *given), "blocks": partial(built(text, True), *given)}
     if len(shape) == 4:
         ways |= {"no mask": partial(attention, q, k, v), "causal flag": partial(attention, q, k, v, is_causal=True)}
     error = float((ways["mask"]() - ways["blocks"]()).abs().max())
@@ -77,14 +95,14 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(f"torch {torch.__version__}, {options.threads} threads, {options.rounds} rounds; how often as fast as a mask over all pairs\n")
-    print(f"{'':24}{'blocks':>8}{'no mask':>10}{'causal flag':>13}{'error':>10}")
+    print(f"{'':26}{'blocks':>8}{'no mask':>10}{'causal flag':>13}{'error':>10}")
     with torch.inference_mode():
         for name, text, shape in [row for row in ROWS if options.only in row[0]]:
-            found, error = measured(text, shape, options.rounds)
+            found, error = measured(name, text, shape, options.rounds)
             others = "".join(
                 f"{found[way]:>{width}.2f}" if way in found else " " * width for way, width in (("no mask", 10), ("causal flag", 13))
             )
-            print(f"{name:24}{found['blocks']:>8.2f}{others}{error:>10.0e}", flush=True)
+            print(f"{name:26}{found['blocks']:>8.2f}{others}{error:>10.0e}", flush=True)
 
 
 if __name__ == "__main__":

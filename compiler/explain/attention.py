@@ -78,8 +78,8 @@ def function_of(node: Node, way: Way) -> str:
     """The function that the generated code calls."""
     if way.layout is not None and way.layout.causal:
         return "scaled_dot_product_attention"
-    if way.layout is not None and way.layout.triangle:
-        return "triangular_attention"
+    if way.layout is not None and (way.layout.triangle or way.layout.groups):
+        return "triangular_attention" if way.layout.triangle else "grouped_attention"
     if way.kind == "fused":
         return next((name for option, name in FUSED.items() if option in node["extras"]), "scaled_dot_product_attention")
     if way.kind == "chunked":
@@ -134,6 +134,11 @@ def _remarks(parts: Roles, way: Way, training: bool) -> list[str]:
         found.append(f"{way.layout.padded} get zeros as further features, as PyTorch's kernels want as many of queries as of values")
     if way.layout.causal:
         found.append("`where=` is its flag for causal attention: pairs that are refused are not worked out")
+    elif way.layout.groups:
+        found.append(
+            "`where=` tells queries and keys apart by a number: in each run one call for each number where that has fewer pairs by far, "
+            "else, on other devices and in an exported or compiled graph, a mask"
+        )
     elif way.layout.triangle:
         found.append("rows are taken in up to 8 parts, each with the keys up to its last row; the bias is read as it lies")
     elif "where" in parts.extras:

@@ -36,24 +36,6 @@ def masked_attention(
     return torch.where(some, y, 0)
 
 
-def triangular_attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, scale: float, dropout_p: float = 0.0) -> Tensor:
-    """PyTorch's attention on [batch, heads, rows, features], where keys lie in reverse and `bias` refuses those after a query.
-
-    So row i has a use for the last i + 1 keys alone. The rows are taken in a few parts, each with the keys that its last one needs.
-    """
-    count, attention = q.shape[-2], torch.nn.functional.scaled_dot_product_attention
-    parts = 1 if torch.compiler.is_compiling() else min(8, count // 128)
-    if parts < 2:
-        return attention(q, k, v, attn_mask=bias, dropout_p=dropout_p, scale=scale)
-    ends = [count * part // parts for part in range(parts + 1)]
-    sizes = [ends[part + 1] - ends[part] for part in range(parts)]
-    found: list[Tensor] = []
-    for rows, size, end in zip(torch.split(q, sizes, -2), sizes, ends[1:], strict=True):
-        keys, values, mask = k[..., count - end :, :], v[..., count - end :, :], bias[..., end - size : end, count - end :]
-        found.append(attention(rows, keys, values, attn_mask=mask, dropout_p=dropout_p, scale=scale))
-    return torch.cat(found, -2)
-
-
 def sink_attention(
     q: Tensor,
     k: Tensor,

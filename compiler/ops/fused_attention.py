@@ -10,8 +10,9 @@ from ..sizes import Size
 from ..types import Axis, TensorType
 from .attend_way import Layout
 from .attention_parts import Parts, combine, told_apart
+from .mask_groups import Groups, Told
 
-Groups = Sequence[Sequence[str]]
+Dimensions = Sequence[Sequence[str]]
 
 
 def fused(e: Emitter, parts: Parts, layout: Layout) -> Value:
@@ -50,6 +51,8 @@ def _call(e: Emitter, parts: Parts, layout: Layout, main: tuple[Any, Any, Any], 
     bias, where = (_broadcast(e, parts, value, (*dimensions, parts.keys)) for value in (parts.bias, parts.where))
     if parts.sink is not None:
         return e.call("runtime.sink_attention", *main, _broadcast(e, parts, parts.sink, (*dimensions, ())), where, bias, **options)
+    if layout.groups is not None:
+        return _grouped(e, parts, layout, layout.groups, main, options)
     if layout.triangle:
         return e.call("runtime.triangular_attention", *main, bias, **options)
     if where is not None:
@@ -57,6 +60,19 @@ def _call(e: Emitter, parts: Parts, layout: Layout, main: tuple[Any, Any, Any], 
     if bias is not None:
         options["attn_mask"] = bias
     return e.call("torch.nn.functional.scaled_dot_product_attention", *main, **options)
+
+
+def _grouped(e: Emitter, parts: Parts, layout: Layout, groups: Groups, main: tuple[Any, Any, Any], options: dict[str, Any]) -> Any:
+    """Each number of the mask by itself."""
+    ids = _broadcast(e, parts, _told(e, groups.ids), (layout.batch, layout.heads, layout.rows))
+    keep = _broadcast(e, parts, _told(e, groups.keep), (layout.batch, layout.heads, parts.keys)) if groups.keep is not None else None
+    return e.call("runtime.grouped_attention", *main, ids, keep, groups.causal, **options)
+
+
+def _told(e: Emitter, told: Told) -> Value:
+    """A node under the mask, by the attention's names."""
+    value, names = e.tensor(told.node), dict(told.names)
+    return Value(value.fx, tuple(names[name] for name in value.axes))
 
 
 def _queries_and_keys(e: Emitter, parts: Parts, layout: Layout) -> tuple[Any, Any]:
@@ -72,7 +88,7 @@ def _queries_and_keys(e: Emitter, parts: Parts, layout: Layout) -> tuple[Any, An
     return (left[0], right[0]) if len(dots) == 1 else (e.call("torch.cat", left, -1), e.call("torch.cat", right, -1))
 
 
-def _four(e: Emitter, parts: Parts, value: Value, dimensions: Groups) -> Any:
+def _four(e: Emitter, parts: Parts, value: Value, dimensions: Dimensions) -> Any:
     """A value on the four dimensions. One that it has no axis of is a view that repeats, of one with some of its axes a copy is made."""
     present = [group if any(name in value.axes for name in group) else () for group in dimensions]
     names = tuple(name for group in present for name in group)
@@ -91,7 +107,7 @@ def _count(parts: Parts, names: Sequence[str]) -> Size:
     return TensorType(tuple(Axis(name, parts.sizes[name]) for name in names)).elements()
 
 
-def _broadcast(e: Emitter, parts: Parts, value: Value | None, dimensions: Groups) -> Any:
+def _broadcast(e: Emitter, parts: Parts, value: Value | None, dimensions: Dimensions) -> Any:
     """A mask, bias or sink on the four dimensions, of size 1 where it has none of their axes."""
     if value is None:
         return None

@@ -127,7 +127,7 @@ def _masked_attention(tracer: Tracer, args: Args, kwargs: Options) -> Tensor:
     return Tensor(elementwise([fresh((*where.sizes[:-1], Size.of(1))), y]))
 
 
-def _triangular_attention(tracer: Tracer, args: Args, kwargs: Options) -> Tensor:
+def _attention_in_parts(tracer: Tracer, args: Args, kwargs: Options) -> Tensor:
     """Parts of rows, put together."""
     from .tracing import Tensor
 
@@ -206,7 +206,8 @@ RULES: dict[str, Rule] = {
     "torch.nn.functional.scaled_dot_product_attention": _attention,
     "runtime.masked_attention": _masked_attention,
     "runtime.sink_attention": _sink_attention,
-    "runtime.triangular_attention": _triangular_attention,
+    "runtime.triangular_attention": _attention_in_parts,
+    "runtime.grouped_attention": _attention_in_parts,
     "torch.nn.functional.conv1d": _convolved,
     "torch.nn.functional.conv2d": _convolved,
     "torch.nn.functional.conv3d": _convolved,

@@ -40,4 +40,22 @@ def bias(d: Draft, n: str) -> str:
     return f"{d.rng.choice(found)}{more}"
 
 
-POLICIES = (attention,)
+def groups(d: Draft) -> None:
+    """Attention among positions with the same number, and perhaps to earlier keys, or to some keys, alone."""
+    fit = [v for v in d.vars.values() if v.kind == "int" and any(not n.endswith("'") and f"{n}'" not in v.axes for n in v.axes)]
+    if not fit:
+        return
+    ids = d.rng.choice(fit)
+    n = d.rng.choice([n for n in ids.axes if not n.endswith("'") and f"{n}'" not in ids.axes])
+    x = d.pick(having=[n]) if n != "*" else None
+    inner = [c for c in x.axes if c not in (n, "*", f"{n}'") and not c.endswith("'")] if x is not None else []
+    if x is None or not inner:
+        return
+    conditions = [f"{ids.name} == rename({ids.name}, {n} -> {n}')"]
+    conditions += [f"pos({n}') <= pos({n})"] if d.chance(0.5) else []
+    conditions += [f"pos({n}') % 3 != 1"] if d.chance(0.3) else []
+    d.rng.shuffle(conditions)
+    d.let(f"attend({x.name}, {x.name}, {x.name}, over={n}, dot={d.rng.choice(inner)}, where={' and '.join(conditions)})")
+
+
+POLICIES = (attention, groups)

@@ -1,0 +1,108 @@
+"""Masks that compare a number of the query with the same number of the key: packed documents, and anything else told apart by a tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..graph import Node
+from ..sizes import Size, equal
+from .base import OPERATORS
+from .mask_offsets import Band, Names, conditions, facts
+
+
+@dataclass(frozen=True)
+class Told:
+    """A node of the mask, and the attention's name for each of its axes."""
+
+    node: Node
+    names: tuple[tuple[str, str], ...]
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        return tuple(name for _, name in self.names)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Pairs in which query and key have the same number in `ids`; with `causal` the key does not come after the query, and
+    `keep` says which keys there are."""
+
+    ids: Told
+    causal: bool = False
+    keep: Told | None = None
+
+
+def groups(mask: Node, query: str, key: str) -> Groups | None:
+    """What a mask says where it is just that; None where it says anything else."""
+    if not (mask.tensor.has(query) and mask.tensor.has(key)) or equal(mask.tensor.size(query), mask.tensor.size(key)) is not True:
+        return None
+    ids: Told | None = None
+    keep: Told | None = None
+    causal = False
+    for node, names in conditions(mask):
+        same = _same(node, names, query, key)
+        if facts(node, names, frozenset((key,))) == (Band(query, key, high=Size.of(0)),):
+            causal = True
+        elif same is not None and ids is None:
+            ids = same
+        elif query not in names.values() and keep is None:
+            keep = _told(node, names)
+        else:
+            return None
+    return Groups(ids, causal, keep) if ids is not None else None
+
+
+def _same(node: Node, names: Names, query: str, key: str) -> Told | None:
+    """The number that both sides of a comparison are, on the axis of the queries: a whole number that depends on what is given."""
+    if node.op != "eq":
+        return None
+    sides = [_told(source, {axis.name: names[axis.name] for axis in source.axes}) for source in node.inputs]
+    left, right = sides if query in sides[0].axes else sides[::-1]
+    if left.node.dtype not in ("int", "bool") or query not in left.axes or key in left.axes:
+        return None
+    return left if _alike(left, right, {query: key}) and _given(left.node) else None
+
+
+def _told(node: Node, names: Names) -> Told:
+    """Without the renaming on top of it."""
+    while node.op == "rename":
+        outer = {**names, **{old: names[new] for old, new in node["pairs"]}}
+        node = node.inputs[0]
+        names = {axis.name: outer[axis.name] for axis in node.axes}
+    return Told(node, tuple(names.items()))
+
+
+def _alike(left: Told, right: Told, moved: Mapping[str, str]) -> bool:
+    """Whether both are the same function of the same values, the right one along other axes."""
+    waiting, seen = [(left, right)], set[tuple[Told, Told]]()
+    while waiting:
+        pair = waiting.pop()
+        one, other = pair
+        if pair in seen:
+            continue
+        seen.add(pair)
+        if one.node is other.node and other.names == tuple((own, moved.get(name, name)) for own, name in one.names):
+            continue
+        if one.node.op != other.node.op or one.node.attrs != other.node.attrs or not OPERATORS[one.node.op].pointwise:
+            return False
+        waiting += zip(_below(one), _below(other), strict=True)
+    return True
+
+
+def _below(told: Told) -> list[Told]:
+    names = dict(told.names)
+    return [_told(source, {axis.name: names[axis.name] for axis in source.axes}) for source in told.node.inputs]
+
+
+def _given(node: Node) -> bool:
+    """Whether a value depends on an input, and so is worked out in each run."""
+    waiting, seen = [node], {node}
+    while waiting:
+        now = waiting.pop()
+        if now.op in ("input", "param"):
+            return True
+        fresh = [source for source in now.inputs if source not in seen]
+        seen.update(fresh)
+        waiting += fresh
+    return False
