@@ -16,7 +16,10 @@ from attn.compiler.program import BlockProgram, load_unit
 from attn.dsl.diagnostics import AttnError
 from attn.dsl.loader import Library
 
-CALLS = ("scaled_dot_product_attention", "masked_attention", "chunked_attention", "sink_attention", "sink_softmax")
+CALLS = (
+    "scaled_dot_product_attention", "masked_attention", "chunked_attention", "sink_attention", "sink_softmax", "triangular_attention",
+    "grouped_attention",
+)  # fmt: skip
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FULL: dict[str, dict[str, Any]] = {
     "vit.attn": {"B": 1, "C": 3, "H": 32, "W": 32, "D": 64, "K": 10, "heads": 4, "depth": 2},
