@@ -20,7 +20,7 @@ from torch import Tensor
 from .measure import CLOCKS, ceilings, in_turns, operations, peak
 from .results import Measured, Setting, write
 from .row import Work
-from .ways import AUTHOR, OURS, Way, author, cast, error, exact, own, step, ways
+from .ways import AUTHOR, OURS, Way, author, cast, chosen, error, exact, own, step, ways
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 import torchvision_shim
@@ -58,6 +58,7 @@ def measured(work: Work, rounds: int, skip: tuple[str, ...], limit: float, budge
     result = runs[OURS]() if OURS in runs else runs[AUTHOR]()
     return Setting(
         clock=clock,
+        auto=chosen(work),
         ceiling_operations=fastest,
         ceiling_bytes=widest,
         operations=counted(work),

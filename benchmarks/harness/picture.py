@@ -7,9 +7,9 @@ from html import escape
 from itertools import groupby
 from math import log10
 
-from .summary import Line
+from .summary import OWN, Line
 from .table import duration
-from .ways import AUTHOR, COMPILED, INDUCTOR
+from .ways import AUTHOR, COMPILED
 
 LEFT, RIGHT, WIDTH = 250, 70, 900
 STEP, GROUP, TOP, BOTTOM = 19, 27, 74, 24
@@ -48,7 +48,7 @@ def goal(x: float, y: float) -> str:
 
 def others(one: Line) -> float | None:
     """The best ratio of a peer that is neither of the two."""
-    left = (AUTHOR, COMPILED, INDUCTOR)
+    left = (AUTHOR, COMPILED, *OWN)
     return min((ratio.middle for name, ratio in one.ratios.items() if name not in left), default=None)
 
 

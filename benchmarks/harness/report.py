@@ -13,7 +13,7 @@ from workloads import ROWS
 from .picture import picture
 from .results import BENCHMARKS, RESULTS, read, study, write
 from .summary import ENOUGH, TIE, WAYS, Line, behind, line, overall, short
-from .table import conditions, duration, markdown, means, number, peer, ratio, sentences, text
+from .table import backend, conditions, duration, markdown, means, number, otherwise, peer, ratio, sentences, text
 from .ways import AUTHOR, COMPILED, OURS
 
 ROOT = BENCHMARKS.parent
@@ -54,6 +54,7 @@ def numbers(one: Line) -> dict[str, Any]:
         "family": one.row.family,
         "machine": one.machine.model_dump(),
         "clock": one.setting.clock,
+        "way": one.way,
         "seconds": one.seconds,
         "ratios": {name: [found.middle, found.low, found.high] for name, found in one.ratios.items()},
         "wanted": dict(one.wanted),
@@ -110,13 +111,14 @@ def quote(measured: Sequence[Line]) -> str:
 
 
 def rows(measured: Sequence[Line]) -> str:
-    head = ("row", "attn", AUTHOR, COMPILED, "best peer", "of floor", "error")
+    head = ("row", "attn", AUTHOR, COMPILED, "best peer", "by", "otherwise", "of floor", "error")
     return markdown(head, map(cells, measured))
 
 
 def cells(one: Line) -> tuple[str, ...]:
     off = "-" if one.ours.error is None else f"{one.ours.error:.0e}"
-    return one.row.title, duration(one.seconds), ratio(one, AUTHOR), ratio(one, COMPILED), peer(one), number(one.of_floor), off
+    ratios = ratio(one, AUTHOR), ratio(one, COMPILED), peer(one)
+    return one.row.title, duration(one.seconds), *ratios, backend(one.way), otherwise(one), number(one.of_floor), off
 
 
 def losses(measured: Sequence[Line]) -> str:

@@ -42,9 +42,13 @@ class Measured(Record):
 
 
 class Setting(Record):
-    """A row under one setting of malloc: the ceilings in operations and bytes a second, and the ways by name. `clock` is what was read."""
+    """A row under one setting of malloc: the ceilings in operations and bytes a second, and the ways by name.
+
+    `clock` is what was read, and `auto` the way that `backend="auto"` takes.
+    """
 
     clock: str
+    auto: str = "attn"
     ceiling_operations: float
     ceiling_bytes: float
     operations: float

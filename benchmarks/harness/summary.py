@@ -12,6 +12,7 @@ from .results import Machine, Measured, Result, Setting
 from .row import Ratios, Row
 from .ways import AUTHOR, COMPILED, INDUCTOR, OURS
 
+OWN = (OURS, INDUCTOR)
 ENOUGH = 0.9
 """The share of a wanted ratio that counts as reached."""
 TIE = 0.95
@@ -31,17 +32,19 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Line:
-    """A row under one setting of malloc. `ratios` are those of every other way that ran; `wanted` what was asked for."""
+    """A row under one setting of malloc. `way` is that of ours which `backend="auto"` takes, or eager where only that was measured;
+    `ratios` are those of every other way that ran, and `wanted` what was asked for."""
 
     row: Row
     machine: Machine
     setting: Setting
+    way: str
     ratios: Mapping[str, Ratio]
     wanted: Ratios
 
     @property
     def ours(self) -> Measured:
-        return self.setting.ways[OURS]
+        return self.setting.ways[self.way]
 
     @property
     def seconds(self) -> float:
@@ -61,14 +64,14 @@ class Line:
     @property
     def better(self) -> tuple[str, float] | None:
         """The fastest of the other ways that compute the same, and how many times as long as ours it takes."""
-        same = {name: ratio.middle for name, ratio in self.ratios.items() if name != INDUCTOR and self.setting.ways[name].error is not None}
+        same = {name: ratio.middle for name, ratio in self.ratios.items() if name not in OWN and self.setting.ways[name].error is not None}
         return min(same.items(), key=lambda pair: pair[1]) if same else None
 
     @property
     def faults(self) -> list[str]:
         """What is wrong with the values, in words."""
-        found = [f"attn: {self.ours.trouble}"] if self.ours.trouble else []
-        for name in (OURS, INDUCTOR):
+        found = []
+        for name in OWN:
             off = self.setting.ways[name].error if name in self.setting.ways else None
             if off is not None and not off <= CLOSE:
                 found.append(f"{name}: {off:.1g} away from float64")
@@ -80,13 +83,14 @@ def line(row: Row, result: Result, setting: str) -> Line | None:
     measured: Setting | None = getattr(result, setting)
     if measured is None or not measured.ways[OURS].seconds:
         return None
-    ours = measured.ways[OURS].seconds
+    way = measured.auto if measured.auto in measured.ways and measured.ways[measured.auto].seconds else OURS
+    ours = measured.ways[way].seconds
     ratios = {
-        name: Ratio(*spread([theirs / own for theirs, own in zip(way.seconds, ours, strict=True)]))
-        for name, way in measured.ways.items()
-        if name != OURS and way.seconds
+        name: Ratio(*spread([theirs / own for theirs, own in zip(other.seconds, ours, strict=True)]))
+        for name, other in measured.ways.items()
+        if name != way and other.seconds
     }
-    return Line(row, result.machine, measured, ratios, row.wanted if setting == "default" else row.raised)
+    return Line(row, result.machine, measured, way, ratios, row.wanted if setting == "default" else row.raised)
 
 
 def geometric(values: Iterable[float]) -> float | None:

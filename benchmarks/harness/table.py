@@ -6,10 +6,13 @@ from collections.abc import Iterable, Sequence
 
 from .results import Machine
 from .row import Row
-from .summary import CLOSE, ENOUGH, TIE, WAYS, Line, behind, families, overall, short, slowest
+from .summary import CLOSE, ENOUGH, OWN, TIE, WAYS, Line, behind, families, overall, short, slowest
 from .ways import AUTHOR, COMPILED, INDUCTOR, OURS
 
-HEAD = ("row", "attn", "author", "compile", "best peer", "inductor", "wanted", "reached", "of floor", "error", "memory", "ready", "commit")
+HEAD = (
+    "row", "attn", "author", "compile", "best peer", "by", "otherwise",
+    "wanted", "reached", "of floor", "error", "memory", "ready", "commit",
+)  # fmt: skip
 MEANS = (AUTHOR, COMPILED)
 
 
@@ -38,16 +41,21 @@ def ratio(one: Line, way: str) -> str:
 
 def peer(one: Line) -> str:
     """The fastest peer that is neither the author's text nor its compiled form."""
-    found = {name: value.middle for name, value in one.ratios.items() if name not in (*MEANS, INDUCTOR)}
+    found = {name: value.middle for name, value in one.ratios.items() if name not in (*MEANS, *OWN)}
     if not found:
         return "-"
     name = min(found, key=lambda key: found[key])
     return f"{name} {found[name]:.2f}"
 
 
-def inductor(one: Line) -> str:
-    """How many times as fast attn is through inductor."""
-    return f"{1 / one.ratios[INDUCTOR].middle:.2f}" if INDUCTOR in one.ratios else ratio(one, INDUCTOR)
+def backend(way: str) -> str:
+    return "inductor" if way == INDUCTOR else "eager"
+
+
+def otherwise(one: Line) -> str:
+    """How many times as long attn takes with the backend that `auto` does not take."""
+    other = OURS if one.way == INDUCTOR else INDUCTOR
+    return f"{one.ratios[other].middle:.2f}" if other in one.ratios else ratio(one, other)
 
 
 def memory(one: Line) -> str:
@@ -64,7 +72,7 @@ def cells(one: Line) -> tuple[str, ...]:
     where = one.machine.commit
     floor = f"{one.of_floor:.2f}"
     return (
-        one.row.name, mine, ratio(one, AUTHOR), ratio(one, COMPILED), peer(one), inductor(one),
+        one.row.name, mine, ratio(one, AUTHOR), ratio(one, COMPILED), peer(one), backend(one.way), otherwise(one),
         wanted, reached, floor, off, memory(one), duration(one.ours.ready), where,
     )  # fmt: skip
 

@@ -54,19 +54,18 @@ def cast(tensors: tuple[Tensor, ...], dtype: torch.dtype) -> tuple[Tensor, ...]:
     return tuple(one.to(dtype) if one.is_floating_point() else one for one in tensors)
 
 
-def own(program: Program, mode: str, dtype: torch.dtype, compiled: bool = False) -> tuple[Run, Weights]:
+def own(program: Program, mode: str, dtype: torch.dtype, backend: str = "eager") -> tuple[Run, Weights]:
     """attn's module, put back to the same state before every call, and its weights."""
-    module = program.module(mode, dtype)
+    module = program.module(mode, dtype, backend=backend)
     weights = {name: value.detach().clone() for name, value in module.state_dict().items()}
     buffers = {name: (module.get_buffer(name), value) for name, value in program.reset.items()}
-    run: Any = torch.compile(module) if compiled else module
     if not buffers:
-        return run, weights
+        return module, weights
 
     def step(*inputs: Tensor) -> Any:
         for buffer, value in buffers.values():
             buffer.fill_(value)
-        return run(*inputs)
+        return module(*inputs)
 
     return step, weights
 
@@ -120,14 +119,15 @@ def ways(work: Work, dtype: torch.dtype, skip: tuple[str, ...] = (), limit: floa
     """All ways of a row but those in `skip`, ours first."""
     inputs = cast(work.inputs, dtype)
     mode = "train" if work.backward else "infer"
-    torch._dynamo.reset()
+    if {INDUCTOR, COMPILED} - set(skip):
+        torch.compile(torch.sin)(torch.ones(64))  # what inductor needs the first time belongs to no row
     start = time.perf_counter()
     ours, weights = own(work.program, mode, dtype)
     built = time.perf_counter() - start
     first = made(OURS, lambda: ours, inputs, work.backward, 10 * limit)
     makers: dict[str, Callable[[], Run]] = {
         AUTHOR: lambda: author(work, weights),
-        INDUCTOR: lambda: own(work.program, mode, dtype, compiled=True)[0],
+        INDUCTOR: lambda: own(work.program, mode, dtype, "inductor")[0],
         COMPILED: lambda: torch.compile(author(work, weights)),
     }
     for name, peer in work.peers.items():
@@ -138,6 +138,12 @@ def ways(work: Work, dtype: torch.dtype, skip: tuple[str, ...] = (), limit: floa
 
 def trained(run: Run, backward: bool) -> Run:
     return run.train(backward) if isinstance(run, nn.Module) else run
+
+
+def chosen(work: Work) -> str:
+    """The way that `backend="auto"` takes."""
+    module: Any = work.program.module("train" if work.backward else "infer", backend="auto")
+    return INDUCTOR if module.optimised.target.backend == "inductor" else OURS
 
 
 def exact(work: Work) -> Tensor:
