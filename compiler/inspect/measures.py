@@ -38,6 +38,11 @@ class Tally:
             here = self.positions[first : first + part.shape[1]]
             self.distances = _plus(self.distances, distance(part, here, self.positions, self.placed)[:, own].sum(1))
 
+    def shares(self) -> Tensor:
+        """What each key receives, over an even share: [heads, keys], means of 1 where every row adds up to one."""
+        assert self.received is not None
+        return self.received * self.received.shape[-1] / max(self.rows, 1)
+
 
 def _plus(total: Tensor | None, more: Tensor) -> Tensor:
     return more if total is None else total + more

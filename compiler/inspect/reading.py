@@ -120,6 +120,7 @@ def measure(
     record = MapRecord(
         site=site.title, rows=_cells(row_labels, pool.cell[0]), keys=_cells(labels, pool.cell[1]), row_count=rows, key_count=keys,
         tokens_per_cell=pool.cell, maps=rounded(map), heads=heads,
+        shares=rounded(tally.shares().mean(0)),
     )  # fmt: skip
     return Measured(record, map)
 
@@ -161,16 +162,17 @@ def _positions(site: Site, sizes: Mapping[str, int], keys: int, grid: tuple[int,
 
 def _heads(tally: Tally, keys: int, labels: Sequence[str], sinks: float) -> list[HeadRecord]:
     assert tally.entropies is not None
-    assert tally.received is not None
     entropies = tally.entropies / max(tally.rows, 1)
-    received = tally.received / max(tally.rows, 1)
+    shares = tally.shares()
+    received = shares / max(keys, 1)
     distances = None if tally.distances is None or not tally.placed_rows else tally.distances / tally.placed_rows
     most = float(torch.log2(torch.tensor(float(max(keys, 1)))))
     return [
         HeadRecord(
             entropy=_short(float(entropies[head])), most_entropy=_short(most),
             distance=None if distances is None else _short(float(distances[head])),
-            received=rounded(received[head]), sinks=_sinks(received[head], labels, sinks),
+            received=rounded(received[head]), greatest=_short(max(shares[head].tolist(), default=0.0)),
+            sinks=_sinks(received[head], labels, sinks),
         )
         for head in range(len(entropies))
     ]  # fmt: skip

@@ -28,19 +28,22 @@ class HeadRecord(Record):
     """One head of one attention, over the rows of one sample.
 
     `entropy`: mean of the rows' entropies in bits, `most_entropy` that of even weights; `distance`: mean distance in tokens between who
-    reads and what is read (None where rows and keys are different tokens); `received`: the share of all weights that each key gets.
+    reads and what is read (None where rows and keys are different tokens); `received`: the share of all weights that each key gets, and
+    `greatest` that of the most read one, over an even share.
     """
 
     entropy: float
     most_entropy: float
     distance: float | None
     received: Numbers
+    greatest: float
     sinks: list[Sink]
 
 
 class MapRecord(Record):
     """The weights of one attention on one sample: `maps[head][row][key]`. A cell is the mean over `tokens_per_cell` rows and keys; numbers
-    of heads are of the whole map. `rows` and `keys` are the labels of the cells."""
+    of heads are of the whole map. `rows` and `keys` are the labels of the cells. `shares`: what each key receives over an even share, the
+    mean of the heads."""
 
     site: str
     rows: list[str]
@@ -50,6 +53,7 @@ class MapRecord(Record):
     tokens_per_cell: tuple[int, int]
     maps: list[Matrix]
     heads: list[HeadRecord]
+    shares: Numbers
 
 
 class TokenFlow(Record):

@@ -81,6 +81,8 @@ def test_maps_and_heads_are_those_of_plain_pytorch(module: Any, inputs: dict[str
                 assert numbers.distance == pytest.approx(float((head * apart).sum(-1).mean()), rel=1e-4)
                 greedy = {j for j in range(4) if float(head[:, j].mean()) * 4 >= 1.2}
                 assert {sink.token for sink in numbers.sinks} == greedy
+                assert numbers.greatest == pytest.approx(float(head.mean(0).max()) * 4, rel=1e-4)
+            assert one.shares == pytest.approx((map.mean((0, 1)) * 4).tolist(), rel=1e-4)
     flow = report.samples[0].token_flow
     assert flow is not None
     assert flow.sites == [site.name for site in report.sites]
@@ -198,6 +200,11 @@ def test_the_page_has_the_numbers_of_the_json(module: Any, inputs: dict[str, Ten
     assert data["samples"][0]["maps"][0]["maps"] == found.report.samples[0].maps[0].maps
     assert page.startswith("<!doctype html>")
     assert "http://" not in page.replace("http://www.w3.org", "")
+    shown = json.loads(page.split('id="page-data">')[1].split("</script>")[0])
+    for sample, said in zip(data["samples"], shown["samples"], strict=True):
+        for one, other in zip(sample["maps"], said["maps"], strict=True):
+            assert other.pop("maps") == [pack(map) for map in one.pop("maps")]
+    assert {**shown, "program": data["program"]} == data  # whatever a figure is drawn from is in the JSON
     packed = pack([[0.0, 0.5], [1.0, 0.25]])
     assert list(base64.b64decode(packed["bytes"])) == [0, 128, 255, 64]
     assert repr(found) == "<2 attentions with 4 heads of net, on 2 samples>"

@@ -51,6 +51,9 @@ def test_the_report_opens_and_follows_what_is_chosen(browser: Browser, page_path
         page.locator("#sample").select_option("1")
         page.locator(".maps .over canvas").click(position={"x": 370, "y": 370})
         assert page.locator(".maps .said").first.inner_text().startswith("what 1,1 reads")
+        assert page.locator("#rollout-and-flow .name").all_inner_texts() == ["Rollout to 1,1", "Flow to 1,1"]
+        marks = page.locator(".over .chosen").evaluate_all("marks => marks.map((mark) => [mark.style.left, mark.style.top])")
+        assert marks == [["50%", "50%"]] * 3
         ink = page.evaluate("getComputedStyle(document.body).color")
         page.locator("[data-theme-button]").click()
         assert page.evaluate("getComputedStyle(document.body).color") != ink

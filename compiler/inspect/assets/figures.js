@@ -206,8 +206,8 @@ function bars(values, options = {}) {
   return svg;
 }
 
-/** Heat over an image: `values` [rows][columns]; a click chooses a cell. */
-function overImage(image, values, onchoose, width = 300) {
+/** Heat over an image: `values` [rows][columns]. `options`: onchoose (called with the cell of a click), chosen (a cell to mark), width. */
+function overImage(image, values, { onchoose, chosen, width = 300 } = {}) {
   const cells = matrix(values);
   const holder = element("div", { class: "over", style: `width: ${width}px` });
   holder.append(image ? element("img", { src: image, alt: "the sample" }) : element("div", { style: `width: ${width}px; aspect-ratio: ${cells.columns} / ${cells.rows}; background: var(--panel)` }));
@@ -220,5 +220,10 @@ function overImage(image, values, onchoose, width = 300) {
     });
   }
   holder.append(canvas);
+  if (chosen) {
+    const [i, j] = chosen;
+    const part = (count) => `${100 / count}%`;
+    holder.append(element("div", { class: "chosen", style: `left: ${(100 * j) / cells.columns}%; top: ${(100 * i) / cells.rows}%; width: ${part(cells.columns)}; height: ${part(cells.rows)}` }));
+  }
   return holder;
 }

@@ -25,7 +25,7 @@ function render() {
   if (sample.token_flow) parts.push(tokenFlow(sample));
   if (report.similarity) parts.push(similarity());
   if (sample.gates.length) parts.push(gates(sample));
-  if (report.notes.length) parts.push(element("section", {}, element("h2", {}, "Left out"), element("ul", { class: "notes" }, ...report.notes.map((note) => element("li", {}, note)))));
+  if (report.notes.length) parts.push(element("section", {}, element("h2", {}, "Notes"), element("ul", { class: "notes" }, ...report.notes.map((note) => element("li", {}, note)))));
   host.replaceChildren(...parts);
   window.scrollTo(0, scroll);
 }
@@ -101,11 +101,14 @@ function patches(sample, one, cells) {
   return fits ? sample.grid : null;
 }
 
+/** The row and column of a token of an image; of others null. */
+const placeOf = (token, sample, grid) => (token < sample.extra ? null : [Math.floor((token - sample.extra) / grid[1]), (token - sample.extra) % grid[1]]);
+
 const onGrid = (values, grid, extra) => Array.from({ length: grid[0] }, (_, i) => Array.from({ length: grid[1] }, (_, j) => values(extra + i * grid[1] + j)));
 
 function overPatches(sample, one, cells, row, grid, choose) {
   const values = onGrid((j) => cells.at(row, j), grid, sample.extra);
-  const picture = overImage(sample.image, values, (i, j) => choose(sample.extra + i * grid[1] + j), 380);
+  const picture = overImage(sample.image, values, { onchoose: (i, j) => choose(sample.extra + i * grid[1] + j), width: 380, chosen: placeOf(row, sample, grid) });
   const readers = Array.from({ length: sample.extra }, (_, i) => element("button", { "aria-pressed": String(i === row), onclick: () => choose(i) }, one.rows[i]));
   return element("div", {}, picture, element("div", { class: "said" }, `what ${one.rows[row]} reads, from ${short(range(matrix(values))[0])} (dark) to ${short(range(matrix(values))[1])}; click a place for what it reads `, ...readers));
 }
@@ -118,7 +121,7 @@ function heads(sample) {
   const figures = [
     ["Entropy, bits", table((head) => head.entropy), `0: one key takes all; ${short(sample.maps[0].heads[0].most_entropy)}: all take the same.`],
     ["Distance, tokens", table((head) => head.distance), "How far away a token reads on average."],
-    ["Greatest sink", table((head, site) => Math.max(...head.received) * sample.maps[site].key_count), "How many times its share the most read token gets."],
+    ["Greatest sink", table((head) => head.greatest), "How many times its share the most read token gets."],
     ["Importance", table((head, site, place) => report.sites[site].importance?.[place] ?? null), report.importance ?? ""],
   ].filter(([, values]) => values.some((row) => row.some((value) => value !== null)));
   const columns = Array.from({ length: most }, (_, head) => String(head));
@@ -136,14 +139,13 @@ function sinks(sample) {
   const children = [];
   const same = sample.maps.every((one) => one.key_count === sample.maps[0].key_count);
   if (same && sample.maps[0].key_count <= 64) {
-    const values = sample.maps.map((one) => one.keys.map((_, j) => (one.heads.reduce((sum, head) => sum + head.received[j], 0) / one.heads.length) * one.key_count));
-    const cells = matrix(values);
+    const cells = matrix(sample.maps.map((one) => one.shares));
     children.push(figure("Received, in shares", heat(cells, { rows: siteLabels, columns: sample.maps[0].keys, width: Math.min(620, 38 * cells.columns), height: 24 * cells.rows, numbers: cells.columns <= 24, name: "received" }), "The mean over the heads of each attention. 1 is an even share."));
   }
   if (all.length) {
     const lines = all.slice(0, 8).map((sink) => element("tr", {}, element("td", {}, sink.label), element("td", {}, siteLabels[sink.site]), element("td", {}, String(sink.place)), element("td", {}, `${(100 * sink.share).toFixed(1)}%`), element("td", {}, `${short(sink.times)}`)));
     const head = element("tr", {}, ...["token", "attention", "head", "of all weights", "shares"].map((word) => element("th", {}, word)));
-    children.push(figure(`The ${lines.length === all.length ? all.length : `${lines.length} greatest of ${all.length}`}`, element("table", { class: "numbers" }, head, ...lines)));
+    children.push(figure(lines.length === all.length ? plural(all.length, "sink") : `The ${lines.length} greatest of ${all.length} sinks`, element("table", { class: "numbers" }, head, ...lines)));
   }
   return section("Sinks", all.length ? "Tokens that receive more than their share of a head's weights." : "No token receives so much more than its share that it is a sink.", element("div", { class: "row" }, ...children));
 }
@@ -164,28 +166,33 @@ function similarity() {
 
 function tokenFlow(sample) {
   const found = sample.token_flow;
-  const children = [];
+  const places = found.flow_rows.length ? found.flow_rows : [0];
   const roll = matrix(found.rollout);
-  const grid = patches(sample, null, roll);
   const row = Math.min(chosen.row, roll.rows - 1);
-  if (grid) {
-    children.push(figure(`Rollout to ${found.labels[row]}`, overImage(sample.image, onGrid((j) => roll.at(row, j), grid, sample.extra), (i, j) => { chosen.row = sample.extra + i * grid[1] + j; render(); }, 300)));
-  } else {
-    const options = { rows: found.labels, columns: found.labels, width: Math.min(400, 30 * roll.columns), chosen: undefined };
-    const words = "The product of the layers' maps: the part of each input token (columns) in each token at the end (rows). ";
-    children.push(figure("Rollout", heat(roll, options), element("span", {}, words, legend(roll.most))));
-  }
+  const children = [reached(sample, "Rollout", roll, found.labels, row, 0, "The product of the layers' maps: the part of each input token (columns) in each token at the end (rows). ")];
   if (found.flow.length) {
     const flow = matrix(found.flow);
-    const rows = found.flow_rows.map((place) => found.labels[place]);
-    const at = Math.max(0, found.flow_rows.indexOf(row));
-    const picture = grid ? overImage(sample.image, onGrid((j) => flow.at(at, j), grid, sample.extra), null, 300) : heat(flow, { rows, columns: found.labels, width: Math.min(400, 30 * flow.columns) });
-    const words = "Maximum flow: as much as can pass from an input token through all layers, each weight the width of a pipe. ";
-    children.push(figure(grid ? `Flow to ${rows[at]}` : "Flow", picture, element("span", {}, words, legend(flow.most))));
+    const words = "Maximum flow: as much as can pass from an input token (columns) through all layers, each weight the width of a pipe. ";
+    children.push(reached(sample, "Flow", flow, places.map((place) => found.labels[place]), Math.max(0, places.indexOf(row)), range(flow)[0], words));
   }
   const words = `From the input to the end of ${plural(found.sites.length, "attention")}: heads averaged, and half of each layer the token itself, which is its residual path (Abnar and Zuidema, 2020).`;
   return section("Rollout and flow", words, element("div", { class: "row" }, ...children));
 }
+
+/** What of each input token (columns) reaches the end (rows): a matrix, or over the image for one row. */
+function reached(sample, name, cells, rows, row, least, words) {
+  const labels = sample.token_flow.labels;
+  const grid = patches(sample, null, cells);
+  if (!grid) return figure(name, heat(cells, { rows, columns: labels, width: Math.min(400, 30 * cells.columns), least, name }), element("span", {}, words, legend(cells.most, least)));
+  const values = onGrid((j) => cells.at(row, j), grid, sample.extra);
+  const [low, high] = range(matrix(values));
+  const onchoose = (i, j) => { chosen.row = sample.extra + i * grid[1] + j; render(); };
+  const picture = overImage(sample.image, values, { onchoose, chosen: placeOf(labels.indexOf(rows[row]), sample, grid) });
+  return figure(`${name} to ${rows[row]}`, picture, element("span", {}, words.replaceAll(/ \((rows|columns)\)/g, ""), colours(low, high, sample.image)));
+}
+
+/** What the colours over an image mean. */
+const colours = (least, most, image) => (image ? `Bright: ${short(most)}, dark: ${short(least)}.` : legend(most, least));
 
 // ---------------------------------------------------------------- gates
 
@@ -208,8 +215,8 @@ function plane(sample, gate) {
   const [least, most] = range(cells);
   const places = gate.is_places;
   const width = Math.min(380, Math.max(240, (200 * cells.columns) / cells.rows));
-  const picture = places ? overImage(sample.image, gate.plane, null, 240) : heat(cells, { width, height: Math.min(240, (width * cells.rows) / cells.columns), least, most, name: gate.name });
-  return figure(`${rows} down, ${columns} across`, picture, places && sample.image ? `bright: ${short(most)}, dark: ${short(least)}` : element("span", {}, legend(most, least)));
+  const picture = places ? overImage(sample.image, gate.plane, { width: 240 }) : heat(cells, { width, height: Math.min(240, (width * cells.rows) / cells.columns), least, most, name: gate.name });
+  return figure(`${rows} down, ${columns} across`, picture, element("span", {}, colours(least, most, places && sample.image)));
 }
 
 document.getElementById("sample").addEventListener("change", (event) => { chosen.sample = Number(event.target.value); chosen.row = 0; render(); });
