@@ -43,14 +43,14 @@ def copies(module: AttnModule, sizes: Mapping[str, int], lead: tuple[int, ...] =
     lacks are 16. Raises what the module raises where sizes do not fit.
     """
     weight = next((one for one in module.parameters() if one.is_floating_point()), torch.empty(0))
-    inputs = [_input(node, sizes, lead, weight) for node in module.attn_graph.inputs if not is_absent(node)]
+    inputs = [example_input(node, sizes, lead, weight) for node in module.attn_graph.inputs if not is_absent(node)]
     walk = _Walk(module)
     with torch.no_grad():
         walk.run(*inputs)
     return tuple(walk.found)
 
 
-def _input(node: Node, sizes: Mapping[str, int], lead: tuple[int, ...], like: Tensor) -> Tensor:
+def example_input(node: Node, sizes: Mapping[str, int], lead: tuple[int, ...], like: Tensor) -> Tensor:
     """Zeros of a shape that fits."""
     shape: list[int] = []
     for axis in node["order"]:

@@ -178,6 +178,14 @@ EXPLANATIONS = (
     ),
     Explanation("E0704", "a package that is not installed", "Writing .onnx files needs the package `onnx`: `pip install 'attn[onnx]'`."),
     Explanation(
+        "E0705",
+        "a package that cannot be written or read",
+        "A .pt2 package has one leading dimension for `*`, sizes that are bound or that PyTorch can trace without a number, and no state "
+        "that changes from call to call.",
+        "attn compile counter.attn -o counter.pt2",
+        "attn compile counter.attn -o counter.py",
+    ),
+    Explanation(
         "E0801",
         "an axis that cannot be pruned",
         "A slice can go where everything that has it works through its axis one by one, until it is added up (`linear`, `conv`, `dot`, "

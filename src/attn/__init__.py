@@ -16,14 +16,15 @@ from .pruning import importances, prune
 if TYPE_CHECKING:
     from .compiler.explain import Explanation
     from .compiler.lower.module import AttnModule
+    from .compiler.lower.package import Package
     from .compiler.passes.base import Mode
     from .compiler.view.viewer import View
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "AttnError", "BlockProgram", "Diagnostic", "Text", "check", "compile", "explain", "importances", "inspect", "load", "load_weights",
-    "prune", "save_weights", "std", "text", "view",
+    "AttnError", "BlockProgram", "Diagnostic", "Text", "check", "compile", "explain", "importances", "inspect", "load", "load_package",
+    "load_weights", "prune", "save_weights", "std", "text", "view",
 ]  # fmt: skip
 
 
@@ -141,6 +142,16 @@ def load_weights(module: AttnModule, source: Any, names: Any = None, ignore: Seq
     from .compiler.lower.checkpoint import load_weights as load_them
 
     load_them(module, source, names, ignore)
+
+
+def load_package(path: Any) -> Package:
+    """What `attn compile FILE -o NAME.pt2` wrote: called with tensors it gives what the block gives, named results as a named tuple.
+
+    The file holds machine code: load only files that you trust. Raises AttnError (E0705) where it is no package.
+    """
+    from .compiler.lower.package import read_package
+
+    return read_package(path)
 
 
 def save_weights(module: AttnModule, path: Any) -> None:
