@@ -146,9 +146,20 @@ def _set_pins(scene: Scene, level: Level) -> None:
         if scene.drawing.boxes[cell.ref].kind == "sign" and len(links) == 2:
             _sign_pins(cell, links)
         else:
-            width = scene.sizes[cell.ref][0]
-            for place, link in enumerate(links):
-                cell.ins[link.wire] = width * ((place + 1) / (len(links) + 1) - 0.5)
+            _box_pins(cell, links, scene.sizes[cell.ref][0])
+
+
+def _box_pins(cell: Cell, links: list[Link], width: float) -> None:
+    """Evenly, unless one wire alone comes straight from the row above: that one enters in the middle, so that chains are straight."""
+    near = [place for place, link in enumerate(links) if link.upper.role in ("box", "group")]
+    if len(near) != 1 or len(cell.outs) != 1:
+        for place, link in enumerate(links):
+            cell.ins[link.wire] = width * ((place + 1) / (len(links) + 1) - 0.5)
+        return
+    left, right = near[0], len(links) - 1 - near[0]
+    for place, link in enumerate(links):
+        share = (place - left) / (left + 1) if place < left else (place - left) / (right + 1)
+        cell.ins[link.wire] = width / 2 * share
 
 
 def _sign_pins(cell: Cell, links: list[Link]) -> None:

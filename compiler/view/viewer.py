@@ -19,7 +19,7 @@ from .style import HUES
 if TYPE_CHECKING:
     from ..passes.base import Mode
 
-_SCRIPTS = ("layout.js", "canvas.js", "panes.js", "viewer.js")
+_SCRIPTS = ("layout.js", "canvas.js", "panes.js", "paper.js", "viewer.js")
 _FRAME_HEIGHT = 720
 
 

@@ -285,8 +285,20 @@ def test_the_picture_is_exported_as_svg_and_png(vit: Page, tmp_path: Path) -> No
     assert svg.count("layers.") >= 12
     assert "<script" not in svg
     assert "var(" not in svg
-    vit.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert vit.locator("#paper svg .closed").count() == 12
+
+
+def test_paper_has_the_whole_picture_in_the_colours_of_day(browser: Browser, folder: Path) -> None:
+    with opened(browser, folder / "vit.html", "dark") as found:
+        found.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert found.locator("#paper .sheet").count() == 1
+        assert found.locator("#paper svg .closed").count() == 12
+        assert "#0d1117" not in found.locator("#paper").inner_html()
+        found.evaluate("viewer.openAll(true); dispatchEvent(new Event('beforeprint'))")
+        assert found.locator("#paper .sheet").count() > 2
+        boxes = found.evaluate("[...document.querySelectorAll('#paper .node')].map((one) => one.dataset.key)")
+        assert set(boxes) == set(found.evaluate("viewer.active.items.filter((one) => one.kind === 'box').map((one) => one.key)"))
+        assert len(boxes) == len(set(boxes)), "no box is cut in two"
+        assert found.pdf()[:4] == b"%PDF"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

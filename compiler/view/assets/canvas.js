@@ -380,14 +380,15 @@ class Canvas {
 
   // ------------------------------------------------ export
 
-  /** The whole picture as it is shown now, as the text of an SVG file with nothing outside it. */
-  exported(theme) {
-    const margin = 8, [, , width, height] = this.picture.groups[0];
-    const full = { width: width + 2 * margin, height: height + 2 * margin };
-    const root = shape("svg", { xmlns: SVG, class: "graph", viewBox: `0 0 ${short(full.width)} ${short(full.height)}`, width: short(full.width), height: short(full.height) });
-    root.append(shape("title", {}, this.app.data.title), shape("style", {}, this.app.data.style[theme]), shape("rect", { class: "page", width: short(full.width), height: short(full.height) }));
+  /** The whole picture as it is shown now, or the part from one height to another, as an SVG with nothing outside it, and its size. */
+  drawnOut(theme, part = null) {
+    const margin = 8, [, , width, height] = this.picture.groups[0], { top, bottom } = part ?? { top: 0, bottom: height };
+    const full = { width: width + 2 * margin, height: bottom - top + 2 * margin };
+    const root = shape("svg", { xmlns: SVG, class: "graph", viewBox: `0 ${short(top)} ${short(full.width)} ${short(full.height)}`, width: short(full.width), height: short(full.height) });
+    root.append(shape("title", {}, this.app.data.title), shape("style", {}, this.app.data.style[theme]), shape("rect", { class: "page", y: short(top), width: short(full.width), height: short(full.height) }));
     const inner = shape("g", { transform: `translate(${margin} ${margin})` });
     for (const item of this.items) {
+      if (item.y > bottom || item.y + item.height < top) continue;
       const made = this.make(item);
       if (item.kind === "box") this.dress(made, item);
       if (item.kind !== "wire") { made.removeAttribute("style"); made.setAttribute("transform", `translate(${short(item.x)} ${short(item.y)})`); }
@@ -395,7 +396,13 @@ class Canvas {
       inner.append(made);
     }
     root.append(inner);
-    return [new XMLSerializer().serializeToString(root), full];
+    return [root, full];
+  }
+
+  /** The same as the text of a file. */
+  exported(theme) {
+    const [root, size] = this.drawnOut(theme);
+    return [new XMLSerializer().serializeToString(root), size];
   }
 }
 

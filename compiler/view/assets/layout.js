@@ -603,8 +603,18 @@ function setPins(scene, level) {
     links.sort((a, b) => a.upper.place - b.upper.place || at(a) - at(b) || a.wire - b.wire);
     const box = scene.boxes[cell.ref];
     if (box.kind === "sign" && links.length === 2) signPins(cell, links);
-    else links.forEach((link, place) => cell.ins.set(link.wire, box.size[0] * ((place + 1) / (links.length + 1) - 0.5)));
+    else boxPins(cell, links, box.size[0]);
   }
+}
+
+function boxPins(cell, links, width) {
+  const near = links.flatMap((link, place) => (link.upper.role === "box" || link.upper.role === "group" ? [place] : []));
+  if (near.length !== 1 || cell.outs.size !== 1) {
+    links.forEach((link, place) => cell.ins.set(link.wire, width * ((place + 1) / (links.length + 1) - 0.5)));
+    return;
+  }
+  const left = near[0], right = links.length - 1 - near[0];
+  links.forEach((link, place) => cell.ins.set(link.wire, (width / 2) * (place < left ? (place - left) / (left + 1) : (place - left) / (right + 1))));
 }
 
 function signPins(cell, [left, right]) {

@@ -236,7 +236,7 @@ class Controls {
     addEventListener("keydown", (event) => this.key(event));
     document.addEventListener("theme", () => this.themed());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.themed());
-    this.listenToPrinter();
+    listenToPrinter(viewer, byId("paper"));
   }
 
   /** The axes on most wires, and a button for the others where there are many. */
@@ -351,12 +351,5 @@ class Controls {
     if (!does[event.key]) return;
     event.preventDefault();
     does[event.key]();
-  }
-
-  /** On paper stands the whole picture, in the colours of day. */
-  listenToPrinter() {
-    const sheet = byId("paper");
-    addEventListener("beforeprint", () => { sheet.innerHTML = ""; sheet.append(document.importNode(new DOMParser().parseFromString(this.viewer.active.exported("light")[0], "image/svg+xml").documentElement, true)); });
-    addEventListener("afterprint", () => sheet.replaceChildren());
   }
 }
