@@ -107,7 +107,7 @@ def _box_cell(scene: Scene, ref: int, entering: list[int], leaving: list[int]) -
 
 def _pin_room(half: float) -> float:
     """On a circle a wire may end a little beside the top; on a box anywhere but in the corners."""
-    return measures.RADIUS / 2 if half <= measures.RADIUS else half - 8.0
+    return measures.RADIUS / 3 if half <= measures.RADIUS else half - 8.0
 
 
 def _spread(leaving: list[int], texts: list[float], width: float) -> tuple[dict[int, float], float]:
@@ -152,7 +152,7 @@ def _set_pins(scene: Scene, level: Level) -> None:
 def _box_pins(cell: Cell, links: list[Link], width: float) -> None:
     """Evenly, unless one wire alone comes straight from the row above: that one enters in the middle, so that chains are straight."""
     near = [place for place, link in enumerate(links) if link.upper.role in ("box", "group")]
-    if len(near) != 1 or len(cell.outs) != 1:
+    if len(near) != 1 or len(cell.outs) != 1 or width <= 2 * measures.RADIUS:
         for place, link in enumerate(links):
             cell.ins[link.wire] = width * ((place + 1) / (len(links) + 1) - 0.5)
         return

@@ -569,7 +569,7 @@ function cellOf(scene, frames, end, entering, leaving) {
   const left = Math.max(half + margin, outs.size ? -Math.min(...outs.values()) : 0);
   return newCell("box", ref, left, Math.max(half + margin, reach), {
     above: height / 2, below: height / 2 + label, ins: ins.size ? ins : zeros(entering), outs,
-    fixed: box.arguments.length > 0, half: half <= MEASURES.RADIUS ? MEASURES.RADIUS / 2 : half - 8,
+    fixed: box.arguments.length > 0, half: half <= MEASURES.RADIUS ? MEASURES.RADIUS / 3 : half - 8,
   });
 }
 
@@ -609,7 +609,7 @@ function setPins(scene, level) {
 
 function boxPins(cell, links, width) {
   const near = links.flatMap((link, place) => (link.upper.role === "box" || link.upper.role === "group" ? [place] : []));
-  if (near.length !== 1 || cell.outs.size !== 1) {
+  if (near.length !== 1 || cell.outs.size !== 1 || width <= 2 * MEASURES.RADIUS) {
     links.forEach((link, place) => cell.ins.set(link.wire, width * ((place + 1) / (links.length + 1) - 0.5)));
     return;
   }
