@@ -171,7 +171,7 @@ def _heads(tally: Tally, keys: int, labels: Sequence[str], sinks: float) -> list
         HeadRecord(
             entropy=_short(float(entropies[head])), most_entropy=_short(most),
             distance=None if distances is None else _short(float(distances[head])),
-            received=rounded(received[head]), greatest=_short(max(shares[head].tolist(), default=0.0)),
+            received=rounded(received[head]), greatest=_short(float(shares[head].max()) if keys else 0.0),
             sinks=_sinks(received[head], labels, sinks),
         )
         for head in range(len(entropies))
