@@ -13,6 +13,7 @@ from ..backends.target import EAGER, Target
 from ..graph import Graph, Node, Output, topological
 from ..ops.indexing import apart
 from ..passes.pipeline import Optimised, unchanged
+from .caches import Put, dimension, others, puts
 from .emitter import Value
 from .entry import Entry, unknown_size
 from .module import AttnModule, Lowered
@@ -35,6 +36,8 @@ class ModuleWriter(Writer):
         self.bodies: dict[str, fx.GraphModule] = {}
         self._taken = {*taken, *(weight.path.split(".")[0] for weight in graph.weights)}
         self._written = {slot for slot, _ in graph.updates}
+        self.puts: dict[Node, Put] = {}
+        self.trains = True
 
     def weight(self, slot: int, cast: bool = True) -> Value:
         weight = self.source.weights[slot]
@@ -46,6 +49,22 @@ class ModuleWriter(Writer):
         groups = [[sizes[name] for name in group] for group in weight.groups]
         value: Value = self.once(("weight", slot, cast), lambda: self.unflat(self.halved(x, weight, cast), groups))
         return value
+
+    def lower_node(self, node: Node) -> None:
+        put = self.puts.get(node)
+        if put is None or self.knows(node):
+            super().lower_node(node)
+        else:
+            self.seed(node, self._put(put))
+
+    def _put(self, put: Put) -> Value:
+        """A state with one position written, for this run and the next."""
+        weight = self.source.weights[put.slot]
+        value, at = self.full(self.tensor(put.value), others(weight, put.axis)), self.tensor(put.at).fx
+        given = [self.value(node).fx for node in self.source.inputs if node.dtype == "float" and self.knows(node)]
+        x = self.call("runtime.put", self.get_attr(weight.path), value, at, dimension(weight, put.axis), given, self.trains)
+        x.meta["effect"] = True
+        return Value(x, tuple(axis.name for axis in weight.axes))
 
     def body_name(self, module: fx.GraphModule, kind: str = "scan") -> str:
         number = 1
@@ -67,6 +86,8 @@ class ModuleWriter(Writer):
 
     def store(self, slot: int, node: Node) -> None:
         """Write what a state is from now on."""
+        if node in self.puts:
+            return
         weight = self.source.weights[slot]
         sizes = {axis.name: axis for axis in weight.axes}
         full = self.full(self.tensor(node), weight.axes)
@@ -81,17 +102,21 @@ def write(
     prepare: bool = False,
     also: Sequence[Node] | None = None,
     target: Target = EAGER,
+    in_place: bool = False,
 ) -> Lowered:
     """The fx graph of a typed graph, and the bodies of its loops.
 
     `dtype` fixes the working type; without, the inputs and weights tell it. Bodies get attribute names that are not `taken`.
     Where `target` has a half precision, that is the working type, whatever the dtype of inputs and weights. With `prepare`, values of
-    weights alone are worked out once and kept, in a body of their own.
+    weights alone are worked out once and kept, in a body of their own; with `in_place`, a state of which one position changes is written
+    there alone.
 
     `also` are values that the module gives beside its result, as `(result, values, leading)`: nodes of the graph or on top of it, each
     with its axes in the order of its type, and the dimensions that `*` stands for. They are written after all else, which stays the same.
     """
     writer = ModuleWriter(graph, taken, dtype, None if target.half is None else getattr(torch, target.half))
+    if in_place and also is None and target.half is None:
+        writer.puts, writer.trains = puts(graph), not prepare
     entry = Entry(writer, graph)
     try:
         entry.begin(writer.first_float_weight())
@@ -145,7 +170,8 @@ def lower(
     module = AttnModule(graph, variant, program, optimiser)
     module.fixed_dtype = fixed
     make_weights(module, graph.weights, dtype, torch.device(device) if device is not None else None)
-    module.install(write(module.optimised.graph, dtype=fixed, prepare=prepares(module.optimised), target=module.optimised.target))
+    made = module.optimised
+    module.install(write(made.graph, dtype=fixed, prepare=prepares(made), target=made.target, in_place=made.level > 0))
     module.reset_parameters()
     if module.optimised.mode == "infer":
         module.requires_grad_(False)

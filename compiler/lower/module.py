@@ -223,7 +223,14 @@ class AttnModule(fx.GraphModule):
             other.__dict__[name] = self.__dict__[name]
         taken = [*self._modules, *self._parameters, *self._buffers]
         other.install(
-            write(other.optimised.graph, taken, self.fixed_dtype, prepare=prepares(other.optimised), target=other.optimised.target)
+            write(
+                other.optimised.graph,
+                taken,
+                self.fixed_dtype,
+                prepare=prepares(other.optimised),
+                target=other.optimised.target,
+                in_place=other.optimised.level > 0,
+            )
         )
         other.fixed_dtype = self.fixed_dtype
         other.train(self.training)
