@@ -7,22 +7,20 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pages import DOCS, ROOT
+from pages import ROOT
+from photographs import Scheme, chromium, keep, opened, picture
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 import attn
 
-FOLDER = DOCS / "pictures"
 SENTENCE = "The animal didn't cross the street because it was too tired."
 GATES = """
 use std.channel (cbam)
@@ -43,7 +41,7 @@ class Shot:
     name: str
     parts: tuple[str, ...]
     done: str = ""
-    scheme: Literal["light", "dark"] = "light"
+    scheme: Scheme = "light"
 
 
 MINILM = (
@@ -78,39 +76,27 @@ def house(folder: Path) -> Any:
     return attn.inspect(attn.text(GATES), folder / "house.png", C=3, H=64, W=64)
 
 
-def photograph(browser: Browser, report: Path, shot: Shot) -> bytes:
-    """The parts of a report, one below the other, in 256 colours."""
-    size: Any = {"width": 1180, "height": 900}
-    context = browser.new_context(viewport=size, color_scheme=shot.scheme, device_scale_factor=1.5, reduced_motion="reduce")
-    page = context.new_page()
-    page.goto(report.as_uri())
-    page.evaluate(f"() => {{ {shot.done} }}")
-    page.evaluate("() => document.querySelectorAll('section').forEach((part) => { part.style.padding = '16px 20px'; })")
-    pieces = [Image.open(BytesIO(page.locator(part).screenshot())).convert("RGB") for part in shot.parts]
-    context.close()
+def photograph(browser: Browser, report: Path, shot: Shot) -> Image.Image:
+    """The parts of a report, one below the other."""
+    with opened(browser, report, 1180, 900, shot.scheme) as page:
+        page.evaluate(f"() => {{ {shot.done} }}")
+        page.evaluate("() => document.querySelectorAll('section').forEach((part) => { part.style.padding = '16px 20px'; })")
+        pieces = [picture(page.locator(part).screenshot()) for part in shot.parts]
     whole = Image.new("RGB", (max(one.width for one in pieces), sum(one.height for one in pieces)), pieces[0].getpixel((0, 0)))
     top = 0
     for one in pieces:
         whole.paste(one, (0, top))
         top += one.height
-    out = BytesIO()
-    whole.quantize(256, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
-    return out.getvalue()
+    return whole
 
 
 def main() -> None:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        sys.exit("no Chromium is installed: apt-get install chromium")
-    with tempfile.TemporaryDirectory() as name, sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=found, args=["--no-sandbox"])
+    with tempfile.TemporaryDirectory() as name, chromium() as browser:
         for stem, report, shots in (("minilm", minilm(), MINILM), ("house", house(Path(name)), HOUSE)):
             path = Path(name) / f"{stem}.html"
             report.save(path)
             for shot in shots:
-                (FOLDER / f"{shot.name}.png").write_bytes(photograph(browser, path, shot))
-                print(f"wrote docs/pictures/{shot.name}.png")
-        browser.close()
+                keep(shot.name, photograph(browser, path, shot))
 
 
 if __name__ == "__main__":
