@@ -15,6 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 LEAST = 0.05
 """Seconds that a measurement lasts at least; short calls are repeated."""
+SHORT, MORE = 10.0, 5
+"""Rows that are done in so many seconds have more rounds, so many times as many at most."""
 
 
 Clock = Callable[[], float]
@@ -37,12 +39,14 @@ def repetitions(run: Callable[[], Any], clock: Clock) -> int:
 
 
 def in_turns(runs: dict[str, Callable[[], Any]], rounds: int, clock: Clock, budget: float = math.inf) -> dict[str, list[float]]:
-    """Seconds of every way in every round. Another one begins each round. It ends early, but after two rounds, when `budget` is spent."""
+    """Seconds of every way in every round. Another one begins each round. It ends early, but after two rounds, when `budget` is spent;
+    short rows have up to `MORE` times as many rounds."""
     names, counts = list(runs), {name: repetitions(run, clock) for name, run in runs.items()}
     found: dict[str, list[float]] = {name: [] for name in names}
     start = time.perf_counter()
-    for done in range(rounds):
-        if done >= 2 and time.perf_counter() - start > budget:
+    for done in range(MORE * rounds):
+        spent = time.perf_counter() - start
+        if (done >= 2 and spent > budget) or (done >= rounds and spent > SHORT):
             break
         first = done % len(names)
         for name in names[first:] + names[:first]:

@@ -118,7 +118,10 @@ class Sentences(nn.Module):
 def bert(real: bool, way: str) -> Any:
     """transformers' BertModel with the weights of all-MiniLM-L6-v2, or a small one; `way` is how it computes attention."""
     from transformers import BertConfig, BertModel
+    from transformers.utils import logging
 
+    logging.set_verbosity_error()  # it would tell of a layer that the sentences do not need
+    logging.disable_progress_bar()
     torch.manual_seed(1)
     if real:
         spec = find_spec(PACKAGE)
