@@ -58,8 +58,8 @@ class Layout:
 
     def run(self) -> None:
         for index, current in enumerate(self.words):
-            self._close_forgotten(current)
             if current.fresh:
+                self._close_forgotten(current)
                 self._newline(current)
             if current.type in CLOSERS:
                 self._close(current)
@@ -134,7 +134,7 @@ class Layout:
 
     def _close_forgotten(self, current: Word) -> None:
         """A word that begins a statement, first on its line, shows that brackets above it were never closed."""
-        if not (current.fresh and current.type in STARTERS and self._frames):
+        if not (current.type in STARTERS and self._frames):
             return
         keep = 0
         if current.type not in ("BLOCK", "USE"):

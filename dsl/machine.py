@@ -84,8 +84,10 @@ class Machine:
                 states.append(step.to)
                 values.append(token)
                 return None
-            parts = values[len(values) - step.size :]
-            del states[len(states) - step.size :], values[len(values) - step.size :]
+            at = -step.size
+            parts: list[Any] = values[at:] if at else []
+            if at:
+                del states[at:], values[at:]
             values.append(step.make(parts))
             states.append(steps[states[-1]][step.origin].to)
             if kind == "$END" and states[-1] == self._end:

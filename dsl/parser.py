@@ -117,8 +117,12 @@ class _Run:
             except Fault as fault:
                 index = self._recover(index, fault.diagnostic)
             else:
-                self._track(token.type)
-                fresh = token.type in ("END", "LBRACE")
+                kind = token.type
+                if kind == "LBRACE":
+                    self._marks.append((0, self._machine.state()))
+                elif kind == "RBRACE":
+                    self._marks.pop()
+                fresh = kind in ("END", "LBRACE")
                 index += 1
                 continue
             fresh = index < len(self.tokens) and self.tokens[index].type not in ("LBRACE", "RBRACE")
@@ -130,12 +134,6 @@ class _Run:
         if len(self.diagnostics) > limits.DIAGNOSTICS:
             return None
         return explain(Place(self.tokens, index, self._marks[-1][0], self._machine.expected()))
-
-    def _track(self, kind: str) -> None:
-        if kind == "LBRACE":
-            self._marks.append((0, self._machine.state()))
-        elif kind == "RBRACE":
-            self._marks.pop()
 
     # ------------------------------------------------------------ after a mistake
 

@@ -34,6 +34,9 @@ def varies(node: Node) -> bool:
 
 
 def _facts(node: Node) -> int:
+    known = _CACHE.get(node)
+    if known is not None:
+        return known
     stack = [node]
     while stack:
         top = stack[-1]

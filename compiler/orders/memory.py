@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
+from operator import mul
 
 from ..sizes import Size
 
@@ -26,6 +28,12 @@ class Memory:
     places: tuple[int | None, ...]
     joined: tuple[bool, ...]
     unit: bool = True
+
+    def __hash__(self) -> int:
+        known: int | None = self.__dict__.get("_hash")
+        if known is None:
+            known = self.__dict__["_hash"] = hash((self.sizes, self.places, self.joined, self.unit))
+        return known
 
     # ------------------------------------------------ questions
 
@@ -206,7 +214,7 @@ def _blocks(old: Sequence[Size], new: Sequence[Size]) -> list[tuple[int, tuple[S
 
 
 def _totals(sizes: Sequence[Size]) -> list[Size]:
-    return [_product(tuple(sizes[:i])) for i in range(1, len(sizes) + 1)]
+    return [*accumulate(sizes, mul)]
 
 
 @lru_cache(maxsize=4096)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from ..sizes import Size
@@ -14,8 +15,18 @@ SAME = frozenset({"to", "type_as", "long", "float", "bool", "byte", "detach", "c
 
 def moved(name: str, x: Memory, args: Sequence[Any]) -> Memory | None:
     """What a method gives of the same numbers; None where it has to copy them. What is no move gives numbers of its own."""
-    move = _MOVES.get(name)
-    return move(x, *args) if move is not None else fresh(x.sizes)
+    return _known(name, x, tuple([_fixed(arg) for arg in args])) if name in _MOVES else fresh(x.sizes)
+
+
+def _fixed(arg: Any) -> Any:
+    """An argument as a key."""
+    return tuple(arg) if isinstance(arg, list) else arg  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+
+
+@lru_cache(1 << 14)
+def _known(name: str, x: Memory, args: tuple[Any, ...]) -> Memory | None:
+    """The same few moves of the same orders are looked at again and again while orders are chosen."""
+    return _MOVES[name](x, *args)
 
 
 def _as_size(value: Any) -> Size | None:

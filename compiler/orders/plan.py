@@ -81,11 +81,12 @@ class Orders:
         if node.bodies or not all(isinstance(value, Value) for value in given):
             return self._traced(node, values)
         key = (node.op, node.attrs, node.type, self.pieces.get(node), _alike(node, given))
-        if key not in self._known:
-            self._known[key] = self._traced(node, values), given
-            return self._known[key][0]
-        known, before = self._known[key]
-        return _same(known, before, node, given)
+        found = self._known.get(key)
+        if found is None:
+            traced = self._traced(node, values)
+            self._known[key] = traced, given
+            return traced
+        return _same(*found, node, given)
 
     def _traced(self, node: Node, values: Mapping[Node, Any]) -> Traced:
         tracer = Tracer(node, values, self.weights, self.pieces)

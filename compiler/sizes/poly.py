@@ -8,6 +8,7 @@ from math import gcd, lcm
 from .atoms import Atom, Monomial, inverse, monomial, times
 from .limits import MAX_TERMS
 
+ONE = Fraction(1)
 Poly = dict[Monomial, Fraction]
 _Vector = tuple[int, ...]
 
@@ -33,7 +34,8 @@ def multiply(left: Poly, right: Poly) -> Poly:
         for second, b in right.items():
             factor = times(first, second)
             known = out.get(factor)
-            out[factor] = a * b if known is None else known + a * b
+            value = b if a is ONE else a if b is ONE else a * b
+            out[factor] = value if known is None else known + value
     return {factor: value for factor, value in out.items() if value}
 
 

@@ -13,9 +13,9 @@ from math import lcm
 
 from .atoms import Atom, inverse, order
 from .limits import MAX_BITS, MAX_EXPONENT, MAX_TERMS, SizeTooLarge, check_number
-from .poly import Poly, add, cancel, content, exact_quotient, lowest, multiply, shift
+from .poly import ONE, Poly, add, cancel, content, exact_quotient, lowest, multiply, shift
 
-ZERO, ONE = Fraction(0), Fraction(1)
+ZERO = Fraction(0)
 
 
 class Size:
@@ -25,7 +25,7 @@ class Size:
     raises ZeroDivisionError on division by the constant 0, and SizeTooLarge when an expression outgrows the limits.
     """
 
-    __slots__ = ("_hash", "_key", "_number", "depth", "terms")
+    __slots__ = ("_free", "_hash", "_key", "_number", "depth", "terms")
 
     terms: tuple[tuple[tuple[tuple[Atom, int], ...], Fraction], ...]
     depth: int
@@ -46,6 +46,7 @@ class Size:
         self.terms = tuple(sorted(poly.items(), key=lambda item: order(item[0]))) if len(poly) > 1 else tuple(poly.items())
         self.depth = depth
         self._key: str | None = None
+        self._free: frozenset[str] | None = None
         self._number = ZERO if not self.terms else None if self.terms[0][0] else self.terms[0][1]  # a constant term is the last
         self._hash = hash(self.terms if self._number is None else self._number)
 
@@ -89,7 +90,10 @@ class Size:
         return _sum(self, as_size(other), -1)
 
     def __mul__(self, other: Size | int | Fraction) -> Size:
-        return _product(self, as_size(other))
+        right = as_size(other)
+        if self._number is ONE:
+            return right
+        return self if right._number is ONE else _product(self, right)
 
     def __truediv__(self, other: Size | int | Fraction) -> Size:
         return _divide(self, as_size(other))
@@ -125,11 +129,13 @@ class Size:
 
     def free(self) -> frozenset[str]:
         """The names of the symbols inside."""
-        names: set[str] = set()
-        for factor, _ in self.terms:
-            for atom, _ in factor:
-                names.update({atom.name} if atom.kind == "symbol" else (n for arg in atom.args for n in arg.free()))
-        return frozenset(names)
+        if self._free is None:
+            names: set[str] = set()
+            for factor, _ in self.terms:
+                for atom, _ in factor:
+                    names.update({atom.name} if atom.kind == "symbol" else (n for arg in atom.args for n in arg.free()))
+            self._free = frozenset(names)
+        return self._free
 
     def constant(self) -> Fraction | None:
         """The number, when there is no symbol inside."""
@@ -148,9 +154,16 @@ class Size:
 
     def evaluate(self, values: Mapping[str, int]) -> Fraction:
         """The exact value. KeyError for a missing symbol, ZeroDivisionError, ValueError for a logarithm that is no integer."""
-        from .values import evaluate
-
-        return evaluate(self, values) if self._number is None else self._number
+        if self._number is not None:
+            return self._number
+        total: int | Fraction = 0
+        for factor, value in self.terms:
+            term: int | Fraction = 1 if value is ONE else value.numerator if value.denominator == 1 else value  # whole numbers are quicker
+            for atom, exponent in factor:
+                number = values[atom.name] if atom.kind == "symbol" else _function_at(atom, values)
+                term = term * (number**exponent if exponent > 0 else Fraction(number) ** exponent)
+            total = total + term
+        return Fraction(total)
 
     def is_integer(self) -> bool | None:
         """True: an integer for every positive integer assignment. False: for none. None: depends, or cannot tell."""
@@ -176,6 +189,12 @@ class Size:
         return source(self, name, inner)
 
 
+def _function_at(atom: Atom, values: Mapping[str, int]) -> Fraction:
+    from .values import function_at
+
+    return function_at(atom, values)
+
+
 @lru_cache(4096)
 def _symbol(name: str) -> Size:
     return of_atom(Atom("symbol", name))
@@ -183,7 +202,7 @@ def _symbol(name: str) -> Size:
 
 @lru_cache(4096)
 def _constant(value: int | Fraction) -> Size:
-    return Size({(): Fraction(value)} if value else {})
+    return Size({(): ONE if value == 1 else Fraction(value)} if value else {})
 
 
 # The same few sizes meet again and again in the types and costs of a graph.

@@ -10,21 +10,9 @@ from .functions import absolute, ceil, exact_log2, floor, floor_log2, floor_of_l
 from .size import Size
 
 
-def evaluate(size: Size, values: Mapping[str, int]) -> Fraction:
-    """The exact value; see `Size.evaluate`."""
-    total: int | Fraction = 0
-    for factor, value in size.terms:
-        term: int | Fraction = value.numerator if value.denominator == 1 else value  # whole numbers are far quicker to work with
-        for atom, exponent in factor:
-            number = values[atom.name] if atom.kind == "symbol" else _number(atom, values)
-            term = term * (number**exponent if exponent > 0 else Fraction(number) ** exponent)
-        total = total + term
-    return Fraction(total)
-
-
-def _number(atom: Atom, values: Mapping[str, int]) -> Fraction:
-    """The value of an atom that is no symbol."""
-    args = [evaluate(arg, values) for arg in atom.args]
+def function_at(atom: Atom, values: Mapping[str, int]) -> Fraction:
+    """The value of an atom."""
+    args = [arg.evaluate(values) for arg in atom.args]
     match atom.kind:
         case "floor":
             return Fraction(args[0].numerator // args[0].denominator)
