@@ -7,13 +7,14 @@ it works is written and read too), at 4 bytes a float, 8 an int, 1 a bool: an up
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from .graph import Body, Graph, Node, topological
 from .ops import OPERATORS
+from .ops.attend_held import made_in_chunks
 from .prepared import prepared_values
 from .sizes import Size, minimum
 from .types import TensorType, TupleType
@@ -83,25 +84,30 @@ def graph_cost(graph: Graph, mode: Mode = "train") -> Cost:
 
 
 def _nodes_cost(nodes: Iterable[Node]) -> tuple[Size, Size]:
-    flops, moved, prices = Size.of(0), Size.of(0), Prices()
-    for (work, traffic), times in Counter(map(prices.of, nodes)).items():
+    every = list(nodes)
+    flops, moved, prices = Size.of(0), Size.of(0), Prices(made_in_chunks(every))
+    for (work, traffic), times in Counter(map(prices.of, every)).items():
         flops = flops + work * times
         moved = moved + traffic * times
     return flops, moved
 
 
 class Prices:
-    """Operations and bytes of one node after the other; those of nodes that are alike, as in layers, are worked out once."""
+    """Operations and bytes of one node after the other; those of nodes that are alike, as in layers, are worked out once. What is made
+    `again` in chunks moves nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, again: Collection[Node] = ()) -> None:
+        self._again = again
         self._known: dict[Hashable, tuple[Size, Size]] = {}
 
     def of(self, node: Node) -> tuple[Size, Size]:
         """`node_flops` and `node_bytes`."""
-        key = node if node.bodies else _alike(node)
+        again = self._again
+        own = node.bodies or (again and (node in again or any(source in again for source in node.inputs)))
+        key = node if own else _alike(node)
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = (node_flops(node), node_bytes(node))
+            found = self._known[key] = (node_flops(node), Size.of(0) if node in again else node_bytes(node, again))
         return found
 
 
@@ -124,8 +130,8 @@ def node_flops(node: Node) -> Size:
     return operator.cost(node) if operator is not None else Size.of(0)
 
 
-def node_bytes(node: Node) -> Size:
-    """What one node reads and writes."""
+def node_bytes(node: Node, again: Collection[Node] = ()) -> Size:
+    """What one node reads and writes, without inputs that are made `again` in every chunk of it."""
     if node.op in FREE:
         return Size.of(0)
     if node.op == "scan":
@@ -134,7 +140,7 @@ def node_bytes(node: Node) -> Size:
     if node.op == "choose":
         return minimum(body_cost(node["first"])[1], body_cost(node["second"])[1])
     total = type_bytes(node.type) + scratch_bytes(node) * 2
-    for source in dict.fromkeys(node.inputs):
+    for source in dict.fromkeys(source for source in node.inputs if source not in again):
         total = total + type_bytes(source.type)
     return total
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from .cost import BYTES, FREE, done_once, scratch_bytes, type_bytes
 from .graph import Body, Graph, Node, topological
+from .ops.attend_held import made_in_chunks
 from .sizes import Size, SizeTooLarge, maximum, minimum
 from .sizes.prove import SMALL_EFFORT, at_least
 
@@ -66,8 +67,10 @@ def nominal(name: str) -> int:
 # ---------------------------------------------------------------- moments
 
 
-def _moments(nodes: Sequence[Node], ends: Iterable[Node], measure: Measure) -> list[_Moment]:
+def _moments(nodes: Sequence[Node], ends: Sequence[Node], measure: Measure) -> list[_Moment]:
     """What is alive while each operation works, each amount once, at the first operation that has it."""
+    again = made_in_chunks(nodes, ends)
+    nodes = [node for node in nodes if node not in again]
     owners = _owners(nodes)
     last = _last_uses(nodes, ends, owners)
     gone: dict[int, list[Node]] = {}

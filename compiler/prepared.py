@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from .graph import Body, Graph, Node
+from .ops.attend_held import made_in_chunks
 from .ops.base import OPERATORS
 from .sizes import Size
 from .types import TensorType, TupleType, is_tuple
@@ -17,12 +18,14 @@ NAMING = frozenset({"weight", "scalar", "literal", "size", "item", "rename", "sp
 def prepared_values(graph: Graph, cast: bool = False) -> tuple[Node, ...]:
     """The largest values that depend on weights and numbers alone and take some work, in the order of the graph.
 
-    None depends on an input, a random draw, a state that the run writes, or a size that only a run tells. States that nothing writes
-    count as weights. Bodies are not looked into. With `cast`, floats are converted when a weight is read, which is work.
+    None depends on an input, a random draw, a state that the run writes, or a size that only a run tells, and none is a mask or bias that
+    is made chunk by chunk. States that nothing writes count as weights. Bodies are not looked into. With `cast`, floats are converted
+    when a weight is read, which is work.
 
     Works in time linear in the number of nodes.
     """
-    fixed = _fixed(graph.nodes, {slot for slot, _ in graph.updates}, cast)
+    again = made_in_chunks(graph.nodes)
+    fixed = _fixed([node for node in graph.nodes if node not in again], {slot for slot, _ in graph.updates}, cast)
     read = {source for node in graph.nodes if node not in fixed for source in node.inputs}
     read.update(output.node for output in graph.outputs)
     read.update(node for _, node in graph.updates)

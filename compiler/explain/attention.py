@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ...dsl.source import Span
 from ..cost import readable, scratch_bytes
 from ..graph import Body, Graph, Node, topological
+from ..ops.attend_held import has_gradients, told
 from ..ops.attend_way import Layout, Roles, Way, attend_way, copied, roles
 from ..passes.pipeline import Optimised
 from ..passes.rewriting import everything
@@ -37,8 +38,8 @@ def attentions(optimised: Optimised) -> list[Attention]:
 def _gathered(found: Sequence[tuple[Node, Attention]]) -> list[Attention]:
     """Those of one place that are computed alike are told once, with the blocks they stand in."""
     alike: dict[tuple[object, ...], list[tuple[Node, Attention]]] = {}
-    for node, told in found:
-        alike.setdefault((node.span.source.name, node.span.start, node.span.end, str(told)), []).append((node, told))
+    for node, one in found:
+        alike.setdefault((node.span.source.name, node.span.start, node.span.end, str(one)), []).append((node, one))
     gathered = [group[0][1].model_copy(update={"scopes": ["/".join(node.scope) for node, _ in group]}) for group in alike.values()]
     return sorted(
         gathered, key=lambda one: (one.place.library, one.place.file, one.place.line, one.place.column) if one.place else (True, "", 0, 0)
@@ -110,7 +111,9 @@ def _text(parts: Roles, way: Way) -> str:
     if way.layout is not None:
         return f"one call of PyTorch's fused attention on {_dimensions_text(way.layout)}; the scores {scores_text(parts)} are never held"
     if way.kind == "chunked":
-        return f"{parts.node['chunk']} keys at a time, so that the scores {scores_text(parts)} are never held whole"
+        names = " and ".join(f"`{name}=`" for name in told(parts).names)
+        also = f", and {names} made again for each chunk" if names else ""
+        return f"{parts.node['chunk']} keys at a time, so that the scores {scores_text(parts)} are never held whole{also}"
     return f"step by step; all scores {scores_text(parts)} are held, and all weights"
 
 
@@ -165,22 +168,9 @@ def _falls_back(parts: Roles, layout: Layout, training: bool) -> list[str]:
         found.append(f"on the CPU PyTorch holds the scores inside, as {why}, unless these are the same number")
     if training and parts.node["dropout"]:
         found.append("in training dropout makes PyTorch hold the scores inside on the CPU")
-    if training and "bias" in parts.extras and _has_gradients(parts.extras["bias"]):
+    if training and "bias" in parts.extras and has_gradients(parts.extras["bias"]):
         found.append("in training `bias=` gets gradients, which makes PyTorch hold the scores inside on the CPU")
     return found
-
-
-def _has_gradients(node: Node) -> bool:
-    """Whether gradients reach a weight or a float input through this value."""
-    waiting, seen = [node], {node}
-    while waiting:
-        now = waiting.pop()
-        if now.op in ("weight", "param") or (now.op == "input" and now.dtype == "float"):
-            return True
-        fresh = [source for source in now.inputs if source not in seen and now.op != "detach"]
-        seen.update(fresh)
-        waiting.extend(fresh)
-    return False
 
 
 # ---------------------------------------------------------------- what passes made of others

@@ -11,7 +11,7 @@ from ..backends.target import Target, Wanted, checked_backend, half_of
 from ..cost import body_cost
 from ..graph import Graph, Node
 from ..passes.base import Mode
-from ..passes.choosing import chosen_optimiser
+from ..passes.choosing import chosen_optimiser, limit_for
 from ..passes.listing import listing
 from ..passes.pipeline import Optimised
 from ..passes.rewriting import everything
@@ -35,6 +35,7 @@ def explain_program(
     mode: Mode = "train",
     backend: str = "eager",
     dtype: Any = None,
+    memory: Any = None,
     stop_after: str | None = None,
     copies: bool = False,
     listings: bool = False,
@@ -47,8 +48,8 @@ def explain_program(
     graph = program.graph(bind, inputs, checking=True)
     choice = _chosen(graph, level, mode, checked_backend(backend))
     half = half_of(str(dtype).removeprefix("torch."))
-    target = Target("eager" if choice is None else choice.chosen, half)
-    optimised = chosen_optimiser(level, mode, stop_after, target=target)(graph)
+    target, limit = Target("eager" if choice is None else choice.chosen, half), limit_for(memory, level)
+    optimised = chosen_optimiser(level, mode, stop_after, target=target, limit=limit)(graph)
     return Explanation(
         block=program.name,
         file=program.unit.source.name,
@@ -58,6 +59,7 @@ def explain_program(
         level=level,
         mode=mode,
         stop_after=stop_after,
+        memory=limit.limit,
         cost=costs(optimised.source, optimised.graph, mode),
         rewrites=_rewrites(optimised),
         left=_left(optimised),

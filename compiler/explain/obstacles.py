@@ -24,6 +24,8 @@ def _obstacle(parts: Roles, blocker: Blocker) -> Obstacle:
 
 
 def _chunk(parts: Roles, blocker: Blocker) -> tuple[str, str]:
+    if "block" in parts.node.options:
+        return "the memory limit asks for some keys at a time, in a loop", "a higher limit, or none"
     return "`chunk=` asks for some keys at a time, in a loop", "leave `chunk=` out: the fused call never holds the scores either"
 
 

@@ -206,6 +206,7 @@ class Explanation(Model):
     level: int
     mode: Literal["train", "infer"]
     stop_after: str | None
+    memory: int | None
     cost: Costs
     rewrites: list[Rewrite]
     left: list[Left]

@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Sequence
 
+from ..passes.limits import spoken_bytes
 from .report import (
     Amount,
     Attention,
@@ -52,6 +53,7 @@ def explanation_text(report: Explanation) -> str:
 def _head(report: Explanation) -> list[str]:
     settings = [f"-O{report.level}", report.mode, *(f"{name}={value}" for name, value in report.bound.items())]
     settings += [f"with {name}" for name in report.inputs]
+    settings += [f"memory {spoken_bytes(report.memory)}"] if report.memory else []
     settings += [f"after {report.stop_after}"] if report.stop_after else []
     return [*_wrapped("", report.signature, 4), f"  {', '.join(settings)}"]
 

@@ -14,8 +14,9 @@ from ...dsl.source import NOWHERE
 from ..backends.target import checked_backend, half_of
 from ..graph import Graph
 from ..passes.base import Mode
-from ..passes.choosing import chosen_optimiser
+from ..passes.choosing import chosen_optimiser, limit_for, told_passes
 from ..passes.dead_slices import DeadSlices
+from ..passes.memory_limit import MemoryLimit
 from ..passes.pipeline import Optimised
 from ..passes.slices.facts import NO_FACTS
 from ..program import BlockProgram
@@ -37,17 +38,20 @@ def compile_program(
     level: int = 2,
     verify: bool = False,
     backend: str = "eager",
+    memory: Any = None,
     weights: Any = None,
     names: Names | None = None,
     ignore: Sequence[str] = (),
 ) -> AttnModule:
     """Elaborate, optimise and lower; with `verify`, hold every pass against the reference first. `weights` (a safetensors file or tensors,
-    `names` and `ignore` as for `load_weights`) are loaded; for inference, slices that they make zero are left out. Raises AttnError."""
+    `names` and `ignore` as for `load_weights`) are loaded; for inference, slices that they make zero are left out. Attention that holds
+    more than `memory` is worked out in chunks. Raises AttnError."""
     fixed = dict(bind)
     if isinstance(dtype, str):
         dtype = named_dtype(dtype)
     half = half_of(str(dtype).removeprefix("torch."))
     wanted = checked_backend(backend)
+    limit = limit_for(memory, level, (dtype or torch.get_default_dtype()).itemsize)
 
     def variant(present: frozenset[str]) -> Graph:
         return program.graph(fixed, sorted(present))
@@ -56,14 +60,14 @@ def compile_program(
     if verify:
         from ..verify import require
 
-        require(graph, level=level, mode=mode, dtype=dtype)
-    optimiser = optimiser_for(graph, wanted, level, mode, half)
+        require(graph, level=level, mode=mode, dtype=dtype, pipeline=told_passes(level, mode, limit=limit))
+    optimiser = optimiser_for(graph, wanted, level, mode, half, limit)
     make = partial(
         lower, graph, dtype=dtype if half is None else torch.float32, device=device, variant=variant, program=program.unit.source.text
     )
     if weights is None:
         return make(optimiser=optimiser)
-    return _filled(make, optimiser, fitting(lower(graph), weights, names, ignore), level, mode)
+    return _filled(make, optimiser, fitting(lower(graph), weights, names, ignore), level, mode, limit)
 
 
 def _filled(
@@ -72,12 +76,13 @@ def _filled(
     tensors: Mapping[str, Tensor],
     level: int,
     mode: Mode,
+    limit: MemoryLimit,
 ) -> AttnModule:
     """A module with weights, and where slices of them are zero and weights stay as they are, one that leaves these out."""
     module = make(optimiser=optimiser)
     load_weights(module, tensors)
     facts = zero_slices(module.attn_graph.weights, tensors) if mode == "infer" else NO_FACTS
-    told = chosen_optimiser(level, mode, facts=facts, target=module.optimised.target)
+    told = chosen_optimiser(level, mode, facts=facts, target=module.optimised.target, limit=limit)
     if not facts.zeros or _removed(told(module.attn_graph)) == _removed(module.optimised):
         return module
     module = make(optimiser=told)

@@ -116,6 +116,13 @@ class Emitter(Protocol):
         """Emit a `scan` node: its body as a module of its own and the loop around it. Yields first, then the final carries."""
         ...
 
+    def pairs(
+        self, ground: Sequence[Node], nodes: Sequence[Node], results: Sequence[Node], axes: tuple[str, ...]
+    ) -> tuple[Any, tuple[Any, ...]]:
+        """Emit arithmetic as a module of its own, which is called on parts of `ground`, tensors over all of `axes`; and the numbers that
+        it takes after these."""
+        ...
+
     def choice(self, node: Node) -> Value:
         """Emit a `choose` node: its bodies as modules of their own, and the comparison that picks one."""
         ...

@@ -17,6 +17,7 @@ from ..backends.target import Half, Target, Wanted
 from ..graph import Graph
 from ..passes.base import Mode
 from ..passes.choosing import chosen_optimiser
+from ..passes.memory_limit import MemoryLimit
 from ..passes.pipeline import Optimised
 
 
@@ -43,10 +44,13 @@ def compiled(straight: Callable[..., Any]) -> Callable[..., Any]:
     return forward
 
 
-def optimiser_for(graph: Graph, wanted: Wanted, level: int, mode: Mode, half: Half | None = None) -> Callable[[Graph], Optimised]:
-    """The optimiser of a level and mode, for the backend that is asked for or that pays. Raises AttnError, as `usable_backend` does."""
-    plain = chosen_optimiser(level, mode, target=Target(half=half))
-    if wanted == "eager":
+def optimiser_for(
+    graph: Graph, wanted: Wanted, level: int, mode: Mode, half: Half | None = None, limit: MemoryLimit | None = None
+) -> Callable[[Graph], Optimised]:
+    """The optimiser of a level and mode, for the backend that is asked for or that pays; eager under a memory limit. Raises AttnError, as
+    `usable_backend` does."""
+    plain = chosen_optimiser(level, mode, target=Target(half=half), limit=limit)
+    if wanted == "eager" or (wanted == "auto" and limit is not None and limit.limit is not None):
         return plain
     return chosen_optimiser(level, mode, target=Target(usable_backend(wanted, plain(graph).graph).backend, half))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 from torch import fx, nn
 
@@ -13,6 +14,8 @@ from ..types import TupleType
 from .emitter import Value
 from .names import identifier
 from .writer import Writer
+
+Pairs: TypeAlias = "tuple[Any, tuple[Any, ...]]"
 
 
 class BodyWriter(Writer):
@@ -36,7 +39,8 @@ class BodyWriter(Writer):
                 self._last = self.graph.placeholder(target)
         return self._last
 
-    def _capture(self, outer: Any) -> Any:
+    def outside(self, outer: Any) -> Any:
+        """A value of the graph outside, as one more input."""
         if not isinstance(outer, fx.Node):
             return outer
         return self.once(("captured", outer), lambda: self._captured(outer))
@@ -49,14 +53,14 @@ class BodyWriter(Writer):
         return inner
 
     def size(self, size: Size) -> Any:
-        return self._capture(self.parent.size(size))
+        return self.outside(self.parent.size(size))
 
     def weight(self, slot: int, cast: bool = True) -> Value:
         outer = self.parent.weight(slot, cast)
-        return Value(self._capture(outer.fx), outer.axes)
+        return Value(self.outside(outer.fx), outer.axes)
 
     def float_dtype(self) -> Any:
-        return super().float_dtype() if self.typist is not None else self._capture(self.parent.float_dtype())
+        return super().float_dtype() if self.typist is not None else self.outside(self.parent.float_dtype())
 
     def body_name(self, module: fx.GraphModule, kind: str = "scan") -> str:
         name = f"{kind}_{len(self.bodies) + 1}"
@@ -136,6 +140,37 @@ def _write_body(inner: BodyWriter, body: Body, values: list[Value]) -> list[Valu
     inner.graph.output((*[value.fx for value in yields], *carries))
     inner.finish()
     return yields
+
+
+# ---------------------------------------------------------------- blocks of pairs
+
+
+class PairWriter(BodyWriter):
+    """Writes arithmetic whose values all have the same dimensions, of size 1 where one has no such axis."""
+
+    def _check(self, node: Node, value: Value) -> None:
+        self._describe(value)
+
+
+def write_pairs(writer: Writer, ground: Sequence[Node], nodes: Sequence[Node], results: Sequence[Node], axes: tuple[str, ...]) -> Pairs:
+    """A body that makes `results` by way of `nodes` from parts of `ground`, tensors over all of `axes`. Gives the body, and what it takes
+    from outside after these."""
+    inner = PairWriter(writer)
+    for i, node in enumerate(ground):
+        inner.seed(node, Value(inner.parameter(node.name or f"x_{i}"), axes))
+        inner.host = inner.host or inner.value(node).fx
+        if node.dtype == "float" and inner.typist is None:
+            inner.typist = inner.value(node).fx
+    for node in nodes:
+        for source in node.inputs:
+            if not inner.knows(source):
+                inner.seed(source, Value(inner.outside(writer.value(source).fx), ()))
+        if node.op == "expand":
+            inner.seed(node, inner.value(node.inputs[0]))
+        inner.lower_node(node)
+    inner.graph.output(tuple(inner.tensor(node).fx for node in results))
+    inner.finish()
+    return writer.get_attr(writer.body_name(inner.module(), "pairs")), tuple(inner.captured)
 
 
 # ---------------------------------------------------------------- choices

@@ -45,7 +45,7 @@ class PreparedWriter(BodyWriter):
         return value
 
     def _stored(self, slot: int) -> object:
-        return self._capture(self.parent.get_attr(self.weights[slot].path))
+        return self.outside(self.parent.get_attr(self.weights[slot].path))
 
 
 def write_prepared(writer: Writer, graph: Graph) -> tuple[Node, ...]:

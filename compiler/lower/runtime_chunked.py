@@ -47,25 +47,27 @@ def chunked_attention(
     sink: Tensor | None = None,
     by: str = "softmax",
     dropout: float = 0.0,
-    block: int = BLOCK,
+    block: int | None = None,
     told: Callable[..., Sequence[Tensor]] | None = None,
     made: Sequence[str] = (),
     given: Sequence[Tensor] = (),
     numbers: Sequence[Any] = (),
 ) -> Tensor:
-    """Attention over `chunk` keys at a time, with the softmax of all of them: `[rows.., features]`. No more than `block` scores are held.
+    """Attention over `chunk` keys at a time, with the softmax of all of them: `[rows.., features]`. No more than `block` scores are held at
+    any time.
 
     q[i]: [rows.., dots], k[i]: [rows.., keys, dots], v: [rows.., keys, features]; scale, bias and where broadcast to [rows.., keys], sink
     to [rows.., 1]. `rows` are the same dimensions everywhere, of size 1 where a tensor lacks one. `by`: softmax, sigmoid or relu2.
     `told(*given, *numbers)` makes what `made` names (`bias`, `where`) of tensors that broadcast to [rows.., keys].
     """
-    options: dict[str, Any] = {"terms": len(q), "chunk": chunk, "softcap": softcap, "by": by, "dropout": dropout, "block": block}
+    options: dict[str, Any] = {"terms": len(q), "chunk": chunk, "softcap": softcap, "by": by, "dropout": dropout, "block": block or BLOCK}
     options.update(told=told, made=made, numbers=numbers)
     values = [*q, *k, v, scale, bias, where, sink, *given]
     if is_traced():
         return attended(values, options)[0]
     options["seed"] = int(torch.randint(1 << 62, ())) if dropout else None
-    result: Tensor = ChunkedAttention.apply(options, *values)
+    operation: Any = ChunkedAttention
+    result: Tensor = operation.apply(options, *values)
     return result
 
 
@@ -99,8 +101,9 @@ class ChunkedAttention(torch.autograd.Function):
         return y
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> Any:
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """The gradients of every tensor, one block after another."""
+        (slope,) = grad_outputs
         saved = ctx.saved_tensors
         values = [x if x is not None else other for x, other in zip(saved[:-3], ctx.others, strict=True)]
         enabled, dtype = ctx.cast
@@ -205,7 +208,7 @@ def add_pair_slopes(
     wanted = [i for i, x in enumerate(leaves) if x.requires_grad]
     if not wanted or not bias.requires_grad or "bias" not in options["made"]:
         return
-    found = torch.autograd.grad(bias, [leaves[i] for i in wanted], summed_to(ds, bias).to(bias.dtype), allow_unused=True)
+    found: Any = torch.autograd.grad(bias, [leaves[i] for i in wanted], summed_to(ds, bias).to(bias.dtype), allow_unused=True)
     for i, x in zip(wanted, found, strict=True):
         if x is not None:
             into[place + 3 + i].add_(x)

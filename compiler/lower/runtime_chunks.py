@@ -49,7 +49,8 @@ def cut_rows(x: Any, at: Sequence[tuple[int, int]]) -> Any:
 def row_shape(values: Sequence[Any], terms: int) -> tuple[int, ...]:
     """The sizes of all rows together."""
     rows = values[2 * terms].dim() - 2
-    return tuple(torch.broadcast_shapes(*(x.shape[:rows] for x in values if isinstance(x, Tensor) and x.dim())))
+    shapes = [x.shape[:rows] for x in values if isinstance(x, Tensor) and x.dim()]
+    return tuple(next((size for size in sizes if size != 1), 1) for sizes in zip(*shapes, strict=True))
 
 
 def row_blocks(shape: Sequence[int], most: int) -> list[list[tuple[int, int]]]:

@@ -231,6 +231,13 @@ class Writer(Moves, ABC):
 
         return write_loop(self, node)
 
+    def pairs(
+        self, ground: Sequence[Node], nodes: Sequence[Node], results: Sequence[Node], axes: tuple[str, ...]
+    ) -> tuple[Any, tuple[Any, ...]]:
+        from .loops import write_pairs
+
+        return write_pairs(self, ground, nodes, results, axes)
+
     def choice(self, node: Node) -> Value:
         from .loops import write_choice
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..graph import Node
-from ..sizes import Size, maximum
+from ..sizes import Size, maximum, minimum
 from .attend_way import Layout, Roles, attend_way, copied, roles
 from .products import operations, sizes_of
 
 WEIGHTS = {"softmax": 5, "sigmoid": 4, "relu2": 2, "entmax15": 20, "sparsemax": 20}
 """Operations for each score that make a weight of it, as the operators of these names count them."""
 CAP = 7
+BLOCK = 1 << 16
+"""How many scores of an attention in chunks are held together, where nothing else is said; so does the runtime."""
 
 
 def attend_cost(node: Node) -> Size:
@@ -38,7 +40,8 @@ def attend_scratch(node: Node) -> Size:
         return _made_for(parts, way.layout, sizes)
     if way.kind == "chunked":
         chunk: Size = node["chunk"]
-        return count(parts.rows, sizes) * chunk * 2
+        rows = count(parts.rows, sizes)
+        return minimum(rows * chunk, maximum(chunk, Size.of(node.options.get("block", BLOCK)))) * 2
     return count((*parts.rows, *parts.keys), sizes) * 2
 
 

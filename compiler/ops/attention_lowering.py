@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import inf
 from typing import Any
@@ -11,8 +11,10 @@ from ..graph import Node
 from ..lower.emitter import Emitter, Value
 from ..sizes import Size
 from ..types import Axis
+from .attend_held import told
 from .attend_way import attend_way, roles
 from .attention_parts import Parts, combine, meet, parts_of, told_apart
+from .facts import is_number
 from .fused_attention import fused
 from .products import operands, product, sizes_of
 from .softmax import may_be_infinite
@@ -91,6 +93,20 @@ def lower_sink_softmax(e: Emitter, node: Node) -> Value:
 # ---------------------------------------------------------------- in chunks
 
 
+def _pairs(e: Emitter, parts: Parts, rows: Sequence[str], over_keys: Callable[[Value], Any]) -> dict[str, Any]:
+    """Bias and mask; those that are arithmetic as a function of what lies along queries or keys alone, which is called for each block."""
+    found = roles(parts.node)
+    own = told(found)
+    whole: dict[str, Any] = {"bias": parts.bias, "where": parts.where}
+    options = {name: over_keys(value) for name, value in whole.items() if value is not None and name not in own.names}
+    if not own.names:
+        return options
+    ground = [node for node in own.ground if not is_number(node)]
+    body, numbers = e.pairs(ground, own.nodes, [found.extras[name] for name in own.names], (*rows, parts.keys[0]))
+    given = [over_keys(e.tensor(node)) for node in ground]
+    return {**options, "told": body, "made": list(own.names), "given": given, "numbers": list(numbers)}
+
+
 def _chunked(e: Emitter, parts: Parts) -> Value:
     """Everything lined up over the same rows, for the loop in the runtime; several key axes are one there."""
     rows = roles(parts.node).rows
@@ -101,9 +117,7 @@ def _chunked(e: Emitter, parts: Parts) -> Value:
     def over_rows(value: Value, *tail: Sequence[str]) -> Any:
         return e.flat(value, parts.groups([*((name,) if name in value.axes else () for name in rows), *tail]))
 
-    def over_keys(value: Value | None) -> Any:
-        if value is None:
-            return None
+    def over_keys(value: Value) -> Any:
         present = [name for name in keys if name in value.axes]
         if present and len(present) < len(keys):
             own = [name for name in value.axes if name not in keys]
@@ -113,9 +127,10 @@ def _chunked(e: Emitter, parts: Parts) -> Value:
     q = [over_rows(value, names) for value, names in zip(parts.q, dots, strict=True)]
     k = [over_rows(value, keys, names) for value, names in zip(parts.k, dots, strict=True)]
     scale = over_keys(parts.scale) if parts.scale.axes else parts.scale.fx
-    options: dict[str, Any] = {"softcap": node["softcap"], "bias": over_keys(parts.bias), "where": over_keys(parts.where)}
+    options: dict[str, Any] = {"softcap": node["softcap"], **_pairs(e, parts, rows, over_keys)}
     options["sink"] = None if parts.sink is None else over_rows(parts.sink, ())
     options["dropout"] = e.call("operator.mul", node["dropout"], e.training()) if node["dropout"] else None
+    options["block"] = node.options.get("block")
     options = {name: value for name, value in options.items() if value is not None}
     v = over_rows(parts.v, keys, features)
     y = e.call("runtime.chunked_attention", q, k, v, e.size(node["chunk"]), scale, by=node["by"], **options)

@@ -78,8 +78,8 @@ class Orders:
     def traced(self, node: Node, values: Mapping[Node, Any]) -> Traced:
         """What a node gives for these values of its inputs."""
         given = [values[source] for source in node.inputs]
-        if node.bodies or not all(isinstance(value, Value) for value in given):
-            return self._traced(node, values)
+        if node.bodies or node.options.get("chunk") is not None or not all(isinstance(value, Value) for value in given):
+            return self._traced(node, values)  # chunks read what lies under their masks too
         key = (node.op, node.attrs, node.type, self.pieces.get(node), _alike(node, given))
         found = self._known.get(key)
         if found is None:

@@ -112,6 +112,9 @@ class Tracer(Moves):
             self._memo[key] = make()
         return self._memo[key]
 
+    def pairs(self, ground: Sequence[Node], nodes: Sequence[Node], results: Sequence[Node], axes: Names) -> tuple[Any, tuple[Any, ...]]:
+        return Number(), ()
+
     def size(self, size: Size) -> Any:
         known = size.integer()
         return size if known is None else known

@@ -4,33 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from ...dsl.closest import closest
 from ...dsl.diagnostics import AttnError, Diagnostic
 from ...dsl.source import NOWHERE
 from ..backends.target import EAGER, Target
 from ..graph import Graph
-from .base import Mode
+from .base import Mode, Pass
 from .dead_slices import DeadSlices
+from .limits import memory_limit
+from .memory_limit import MemoryLimit
 from .pipeline import LEVELS, MODES, Optimised, optimise, passes
 from .slices.facts import NO_FACTS, WeightFacts
 
 
 def chosen_optimiser(
-    level: int, mode: Mode, stop_after: str | None = None, facts: WeightFacts = NO_FACTS, target: Target = EAGER
+    level: int,
+    mode: Mode,
+    stop_after: str | None = None,
+    facts: WeightFacts = NO_FACTS,
+    target: Target = EAGER,
+    limit: MemoryLimit | None = None,
 ) -> Callable[[Graph], Optimised]:
-    """The optimiser of a level and mode for a target, up to a pass, told `facts` about the weights. Raises AttnError (E0503) where there
-    is none."""
+    """The optimiser of a level and mode for a target, up to a pass, told `facts` about the weights and the `limit` for memory. Raises
+    AttnError (E0503) where there is none."""
     for name, value, known in (("level", level, LEVELS), ("mode", mode, MODES)):
         if value not in known:
             help = f"{name} is one of {', '.join(map(repr, known))}"
             raise AttnError([Diagnostic("E0503", f"`{name}={value!r}` is not known", NOWHERE, help=help)])
     if stop_after is not None:
         _check_pass(stop_after, level, mode, target)
-    if not facts.zeros:
-        return partial(optimise, level=level, mode=mode, target=target, stop_after=stop_after)
-    told = tuple(DeadSlices(facts) if isinstance(one, DeadSlices) else one for one in passes(level, mode, target))
-    return partial(optimise, level=level, mode=mode, target=target, pipeline=told, stop_after=stop_after)
+    pipeline = told_passes(level, mode, facts, target, limit)
+    return partial(optimise, level=level, mode=mode, target=target, pipeline=pipeline, stop_after=stop_after)
+
+
+def told_passes(
+    level: int, mode: Mode, facts: WeightFacts = NO_FACTS, target: Target = EAGER, limit: MemoryLimit | None = None
+) -> tuple[Pass, ...]:
+    """The passes of a level, with what the call says of weights and memory."""
+    told: dict[str, Pass] = {}
+    if facts.zeros:
+        told[DeadSlices.name] = DeadSlices(facts)
+    if limit is not None:
+        told[MemoryLimit.name] = limit
+    return tuple(told.get(one.name, one) for one in passes(level, mode, target))
+
+
+def limit_for(memory: Any, level: int, width: int = 4) -> MemoryLimit:
+    """The pass for a memory limit such as "2GiB"; `width`: the bytes of a float. Raises AttnError (E0503) for what is no amount
+    of memory, and for a level that makes no chunks."""
+    count = memory_limit(memory)
+    if count is not None and level < MemoryLimit().level:
+        help = "compile with level=2, or write `chunk=` at each `attend`"
+        raise AttnError([Diagnostic("E0503", f"`memory=` makes no chunks at level {level}", NOWHERE, help=help)])
+    return MemoryLimit(count, width)
 
 
 def _check_pass(name: str, level: int, mode: Mode, target: Target) -> None:

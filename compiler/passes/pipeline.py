@@ -17,6 +17,7 @@ from .inference import InferenceFolding
 from .inference_evaluation import Evaluation
 from .layout import AssignLayout
 from .live import Live
+from .memory_limit import MemoryLimit
 from .plan import Plan
 from .recognise import RecogniseAttention
 from .share import Share
@@ -73,6 +74,7 @@ def _all() -> tuple[Pass, ...]:
         Plan(),
         Live(),
         Distances(),
+        MemoryLimit(),
         Siblings(),
         Share(),
         AssignLayout(),

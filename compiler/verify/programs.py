@@ -11,7 +11,7 @@ import torch
 from ...dsl.diagnostics import AttnError, Diagnostic
 from ..graph import Graph
 from ..passes.base import Mode, Pass
-from ..passes.choosing import chosen_optimiser
+from ..passes.choosing import chosen_optimiser, limit_for, told_passes
 from ..passes.pipeline import passes
 from ..program import BlockProgram, load
 from .report import Finding, Report, join
@@ -33,18 +33,22 @@ def verify(
     level: int = 2,
     mode: Mode = "train",
     dtype: Any = "float32",
+    memory: Any = None,
     pipeline: Sequence[Pass] | None = None,
 ) -> Report:
     """Hold every pass of a level against the reference on a program, in values and gradients, and say which one disagrees first.
 
     `source` and `block` are as for `attn.compile`. Sizes of weights that `bind` leaves open are chosen (twice, as its facts about sizes
     allow); all others are tried odd, 1, and 0 where they can be. `inputs` are the optional inputs that are passed; without it none and
-    then all of them. `dtype` is the working dtype, beside float64. Raises AttnError for a mistake in the program or the call.
+    then all of them. `dtype` is the working dtype, beside float64; `memory` a limit as for
+    `attn.compile`. Raises AttnError for a mistake in the program or the call.
     """
     from ..lower.compiling import named_dtype
 
     program = load(source, block)
     chosen_optimiser(level, mode)  # a level or mode that is not known is told
+    if pipeline is None:
+        pipeline = told_passes(level, mode, limit=limit_for(memory, level))
     kind: torch.dtype = named_dtype(dtype) if isinstance(dtype, str) else dtype
     every = tuple(program.optional())
     ways = [tuple(inputs)] if inputs is not None else [(), every] if every else [()]

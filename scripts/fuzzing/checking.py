@@ -14,6 +14,7 @@ from attn.compiler.passes.chunks import Chunks
 from attn.compiler.passes.distances import Distances
 from attn.compiler.passes.listing import listing
 from attn.compiler.passes.live import Live
+from attn.compiler.passes.memory_limit import MemoryLimit
 
 from .answers import Answer, Case, Difference, answer, differences, wanting
 from .compiled import compiled_differences
@@ -53,6 +54,7 @@ class Setting:
 SMALL: dict[str, Pass] = {
     "live": Live(part=1 << 20, least=1, rows=2, few=2),
     "distances": Distances(least=1),
+    "memory": MemoryLimit(64, 8),
     "chunks": Chunks(rows=2, few=2, least=2),
 }
 """Blocks and chunks of few positions, whatever they cost; three quarters of the programs have them."""

@@ -40,6 +40,7 @@ def compile(
     level: int = 2,
     verify: bool = False,
     backend: str = "eager",
+    memory: Any = None,
     weights: Any = None,
     names: Any = None,
     ignore: Sequence[str] = (),
@@ -60,6 +61,9 @@ def compile(
     `backend`: `eager` runs call by call; `inductor` makes kernels of the module when it is first called (seconds, with a C++ compiler);
     `auto` takes inductor where an estimate says that it pays, which `explain` tells.
 
+    `memory` ("2GiB", or bytes) is a limit for each attention: one that would hold more for its scores and masks takes its keys in chunks,
+    and holds a block of scores at any time, forwards and backwards. Where that depends on a size, the module compares in each run.
+
     `verify=True` first runs every pass against an independent interpreter, in values and gradients, on small inputs of many kinds.
 
     Raises AttnError with every mistake found, and one that names the pass (E0901) where verifying finds that the optimiser is wrong.
@@ -77,6 +81,7 @@ def compile(
         level=level,
         verify=verify,
         backend=backend,
+        memory=memory,
         weights=weights,
         names=names,
         ignore=ignore,
@@ -93,6 +98,7 @@ def explain(
     level: int = 2,
     backend: str = "eager",
     dtype: Any = None,
+    memory: Any = None,
     stop_after: str | None = None,
     copies: bool = False,
     **sizes: Any,
@@ -108,7 +114,7 @@ def explain(
 
     return explain_program(
         load(source, block), {**(bind or {}), **sizes}, inputs,
-        level=level, mode=mode, backend=backend, dtype=dtype, stop_after=stop_after, copies=copies,
+        level=level, mode=mode, backend=backend, dtype=dtype, memory=memory, stop_after=stop_after, copies=copies,
     )  # fmt: skip
 
 

@@ -57,7 +57,7 @@ def test_where_no_formula_holds_for_all_sizes_the_largest_at_some_is_told() -> N
 
 @pytest.mark.parametrize(
     ("options", "held"),
-    [("", "0"), (", softcap=1.0", "8*N**2"), (", chunk=16", "128*N"), (", scale=s", "4*N*d"), (", by=sparsemax", "8*N**2")],
+    [("", "0"), (", softcap=1.0", "8*N**2"), (", chunk=16", "8*min(16*N, 65536)"), (", scale=s", "4*N*d"), (", by=sparsemax", "8*N**2")],
 )
 def test_attention_holds_its_scores_only_where_it_is_explicit(options: str, held: str) -> None:
     text = f"block t(q: [N, d], k: [N, d], v: [N, d], s: [N]) -> [N, d] {{\n    return attend(q, k, v, over=N, dot=d{options})\n}}"

@@ -82,8 +82,8 @@ def test_the_fields_of_the_report_are_these() -> None:
         "Timing": ["pass_name", "milliseconds", "changes"],
         "BackendChoice": ["wanted", "chosen", "text", "eager", "inductor", "sizes"],
         "Numbers": ["half", "weights", "products", "sums", "others", "wide"],
-        "Explanation": ["schema_version", "block", "file", "signature", "bound", "inputs", "level", "mode", "stop_after", "cost",
-                        "rewrites", "left", "attention", "choices", "notes", "copies_left", "copies", "backend", "numbers",
+        "Explanation": ["schema_version", "block", "file", "signature", "bound", "inputs", "level", "mode", "stop_after", "memory",
+                        "cost", "rewrites", "left", "attention", "choices", "notes", "copies_left", "copies", "backend", "numbers",
                         "listings", "timings"],
     }  # fmt: skip
 

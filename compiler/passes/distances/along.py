@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...graph import Node
+from ...ops.attend_held import is_said_anew
 from ...ops.mask_offsets import CARRIED, linear
 from ...sizes import Size
 from ...types import Axis, TensorType
-from ..live.carrying import MOST, Unsaid, is_said_anew
+from ..live.carrying import MOST, Unsaid
 from ..making import Make, union
 
 COMPARED = frozenset(("eq", "ne", "lt", "le", "gt", "ge"))

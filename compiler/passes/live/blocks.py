@@ -6,12 +6,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ...graph import Node
+from ...ops.attend_held import is_said_anew
 from ...ops.mask_offsets import CARRIED, Band, Fact, Residue, Segment, conditions, facts
 from ...sizes import Size, at_least, equal
 from ...sizes.functions import ceil
 from ...types import Axis, TensorType
 from ..making import Make, union
-from .carrying import Along, Carrying, Unsaid, is_said_anew
+from .carrying import Along, Carrying, Unsaid
 
 Undo = Callable[[Node], Node]
 

@@ -6,21 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ...graph import Node
-from ...ops.base import OPERATORS
+from ...ops.attend_held import is_said_anew
 from ...ops.mask_offsets import CARRIED
 from ...types import TensorType
 from ..making import Make, union
 
 MOST = 150
 """How many nodes of a mask or bias are said anew."""
-
-
-RANDOM = frozenset(("dropout", "droppath"))
-
-
-def is_said_anew(node: Node) -> bool:
-    """A function number by number is worked out on blocks; what is drawn at random is not drawn again."""
-    return OPERATORS[node.op].pointwise and node.op not in RANDOM
 
 
 class Unsaid(Exception):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..compiler.program import load
-from .shared import backend_option, bind_options, dtype_option, emit, level_options, read_target
+from .shared import backend_option, bind_options, dtype_option, emit, level_options, memory_option, read_target
 
 if TYPE_CHECKING:
     from ..compiler.graph import Graph
@@ -23,6 +23,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @level_options
 @backend_option
 @dtype_option
+@memory_option
 @click.option("--weights", type=FILE, help="A safetensors file, for a .pt2 package; initial values without.")
 @click.option("-o", "--output", type=FILE, help="Where to write: .py (standard output without), or .pt2 for a package.")
 def compile_command(target: str, bind: dict[str, Any], inputs: tuple[str, ...], output: Path | None, **options: Any) -> None:
@@ -35,6 +36,8 @@ def compile_command(target: str, bind: dict[str, Any], inputs: tuple[str, ...], 
     """
     graph = load(*read_target(target)).graph(bind, inputs)
     if output is not None and output.suffix == ".pt2":
+        if options.pop("memory") is not None:
+            raise click.UsageError("a .pt2 package is made by inductor, which takes chunks apart: --memory goes with a .py file")
         _package(graph, output, **options)
         return
     if options.pop("weights") is not None:
@@ -42,12 +45,14 @@ def compile_command(target: str, bind: dict[str, Any], inputs: tuple[str, ...], 
     _text(graph, output, **options)
 
 
-def _text(graph: Graph, output: Path | None, level: int, mode: Mode, backend: str, dtype: str) -> None:
+def _text(graph: Graph, output: Path | None, level: int, mode: Mode, backend: str, dtype: str, memory: str | int | None) -> None:
     from ..compiler.backends.target import checked_backend, half_of
     from ..compiler.lower.inductor import optimiser_for
     from ..compiler.lower.standalone import standalone
+    from ..compiler.passes.choosing import limit_for
 
-    emit(standalone(graph, optimiser_for(graph, checked_backend(backend), level, mode, half_of(dtype))), output)
+    limit = limit_for(memory, level)
+    emit(standalone(graph, optimiser_for(graph, checked_backend(backend), level, mode, half_of(dtype), limit)), output)
 
 
 def _package(graph: Graph, output: Path, level: int, mode: Mode, backend: str, dtype: str, weights: Path | None) -> None:

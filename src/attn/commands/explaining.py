@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..compiler.program import load
-from .shared import TEXT_OR_JSON, backend_option, bind_options, dtype_option, level_options, read_target
+from .shared import TEXT_OR_JSON, backend_option, bind_options, dtype_option, level_options, memory_option, read_target
 
 if TYPE_CHECKING:
     from ..compiler.passes.base import Mode
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @level_options
 @backend_option
 @dtype_option
+@memory_option
 @click.option("--format", "format", type=TEXT_OR_JSON, default="text", help="How to print it.")
 @click.option("--copies", is_flag=True, help="Compile and run it once, to find the copies that only change the order in memory.")
 @click.option("--stop-after", metavar="PASS", help="Run no pass after this one.")
@@ -35,6 +36,7 @@ def explain(
     mode: Mode,
     backend: str,
     dtype: str,
+    memory: str | int | None,
     format: str,
     copies: bool,
     stop_after: str | None,
@@ -53,7 +55,7 @@ def explain(
     ctx.meta["attn.format"] = format
     program = load(*read_target(target))
     report = explain_program(
-        program, bind, inputs, level=level, mode=mode, backend=backend, dtype=dtype, stop_after=stop_after, copies=copies,
+        program, bind, inputs, level=level, mode=mode, backend=backend, dtype=dtype, memory=memory, stop_after=stop_after, copies=copies,
         listings=listings, timings=timings,
     )  # fmt: skip
     click.echo(report.model_dump_json(indent=2) if format == "json" else str(report))

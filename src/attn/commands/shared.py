@@ -133,6 +133,16 @@ def dtype_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--dtype", type=kind, default="float32", show_default=True, help=help)(command)
 
 
+def memory_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--memory`: what an attention may hold."""
+    help = "Attention that would hold more, such as 2GiB, takes its keys in chunks."
+    return click.option("--memory", metavar="SIZE", type=_amount, help=help)(command)
+
+
+def _amount(text: str) -> str | int:
+    return int(text) if text.isascii() and text.isdigit() else text
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all."""
     from ..compiler.files import write_whole as write

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .shared import bind_options, level_options, read_target
+from .shared import bind_options, level_options, memory_option, read_target
 
 if TYPE_CHECKING:
     from ..compiler.passes.base import Mode
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 @click.argument("target", metavar="FILE[:BLOCK]")
 @bind_options
 @level_options
+@memory_option
 @click.option("--dtype", type=click.Choice(["float32", "float64", "bfloat16", "float16"]), default="float32", help="The working dtype.")
-def verify(target: str, bind: dict[str, Any], inputs: tuple[str, ...], level: int, mode: Mode, dtype: str) -> None:
+def verify(
+    target: str, bind: dict[str, Any], inputs: tuple[str, ...], level: int, mode: Mode, memory: str | int | None, dtype: str
+) -> None:
     """Hold every pass of the optimiser against an independent interpreter: values, gradients, states. Unbound sizes are chosen.
 
     \b
@@ -28,7 +31,7 @@ def verify(target: str, bind: dict[str, Any], inputs: tuple[str, ...], level: in
     from ..compiler.verify import table
     from ..compiler.verify import verify as verified
 
-    report = verified(*read_target(target), bind=bind, inputs=inputs or None, level=level, mode=mode, dtype=dtype)
+    report = verified(*read_target(target), bind=bind, inputs=inputs or None, level=level, mode=mode, memory=memory, dtype=dtype)
     click.echo(table(report), nl=False)
     if not report.ok:
         sys.exit(1)
