@@ -29,6 +29,12 @@ LINE = """block t(q: [*, h, N, d], k: [*, h, N, d], v: [*, h, N, d]) -> [*, h, N
 IMAGE = LINE.replace("h, N, d", "h, H, W, d").replace("over=N", "over=H W")
 WINDOW = "pos(N') <= pos(N) and pos(N) - pos(N') < {0}"
 NEAR = "abs(pos(H) - pos(H')) <= {0} and abs(pos(W) - pos(W')) <= {0}"
+ROUTED = """use std.sparse (moba)
+
+block t(q: [*, h, N, d], k: [*, h, N, d], v: [*, h, N, d]) -> [*, h, N, d] {{
+    return moba(q, k, v, size={0}, top=3)
+}}
+"""
 PACKED = LINE.replace("d])", "d], doc: int [N])", 1)
 SAME, WRITTEN_OUT = "doc == rename(doc, N -> N')", "abs(doc - rename(doc, N -> N')) < 1"
 """The second is the same mask in words that nothing is read out of."""
@@ -47,6 +53,7 @@ ROWS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
     ("8 documents mixed, 4096", PACKED.format(SAME), (1, 8, 4096, 64)),
     ("8 documents, causal, 4096", PACKED.format(f"{SAME} and pos(N') <= pos(N)"), (1, 8, 4096, 64)),
     ("1 documents, causal, 1024", PACKED.format(f"{SAME} and pos(N') <= pos(N)"), (1, 8, 1024, 64)),
+    *((f"3 blocks of {b}, {n}", ROUTED.format(b), (1, 8, n, 64)) for b, n in ((64, 1024), (256, 4096))),
     ("causal, 2048", LINE.format("pos(N') <= pos(N)"), (1, 8, 2048, 64)),
 )
 

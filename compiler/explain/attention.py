@@ -9,6 +9,7 @@ from ..cost import readable, scratch_bytes
 from ..graph import Body, Graph, Node, topological
 from ..ops.attend_held import has_gradients, told
 from ..ops.attend_way import Layout, Roles, Way, attend_way, copied, roles
+from ..ops.mask_groups import Groups
 from ..passes.pipeline import Optimised
 from ..passes.rewriting import everything
 from ..sizes import Size, equal
@@ -23,6 +24,12 @@ EXPLICIT = {"softmax": "softmax", "sigmoid": "sigmoid", "relu2": "relu", "entmax
 """What the weights are computed with where all scores are held."""
 FUSED = {"sink_logit": "sink_attention", "where": "masked_attention"}
 """What is called for PyTorch's fused attention where an option asks for something before and after it."""
+PLANNED = {
+    True: "`where=` tells queries and keys apart by a number: in each run one call for each number, or a mask where that has as many pairs",
+    False: "`where=` has blocks of keys that queries choose: in each run a block is read by the queries that chose it, or a mask is taken "
+    "where many are chosen",
+}
+"""What is said of masks that depend on data, by whether they compare numbers."""
 Site = tuple[Span, tuple[str, ...]]
 
 
@@ -79,8 +86,10 @@ def function_of(node: Node, way: Way) -> str:
     """The function that the generated code calls."""
     if way.layout is not None and way.layout.causal:
         return "scaled_dot_product_attention"
-    if way.layout is not None and (way.layout.triangle or way.layout.groups):
-        return "triangular_attention" if way.layout.triangle else "grouped_attention"
+    if way.layout is not None and way.layout.triangle:
+        return "triangular_attention"
+    if way.layout is not None and way.layout.planned is not None:
+        return "grouped_attention" if isinstance(way.layout.planned, Groups) else "routed_attention"
     if way.kind == "fused":
         return next((name for option, name in FUSED.items() if option in node["extras"]), "scaled_dot_product_attention")
     if way.kind == "chunked":
@@ -137,11 +146,9 @@ def _remarks(parts: Roles, way: Way, training: bool) -> list[str]:
         found.append(f"{way.layout.padded} get zeros as further features, as PyTorch's kernels want as many of queries as of values")
     if way.layout.causal:
         found.append("`where=` is its flag for causal attention: pairs that are refused are not worked out")
-    elif way.layout.groups:
-        found.append(
-            "`where=` tells queries and keys apart by a number: in each run one call for each number where that has fewer pairs by far, "
-            "else, on other devices and in an exported or compiled graph, a mask"
-        )
+    elif way.layout.planned is not None:
+        found.append(PLANNED[isinstance(way.layout.planned, Groups)])
+        found.append("on a GPU, and in a graph that is exported or compiled, it is a mask")
     elif way.layout.triangle:
         found.append("rows are taken in up to 8 parts, each with the keys up to its last row; the bias is read as it lies")
     elif "where" in parts.extras:

@@ -17,7 +17,7 @@ from ..graph import Node
 from ..sizes import Size, at_least, equal
 from ..types import TensorType
 from .facts import is_number
-from .mask_groups import Groups, groups
+from .mask_groups import Groups, Routed, planned
 from .mask_offsets import Band, conditions, facts
 
 Names = tuple[str, ...]
@@ -39,8 +39,8 @@ class Layout:
     """The mask is a flag: every query looks at the keys up to its own position."""
     triangle: bool = False
     """Keys lie in reverse, and the bias refuses those behind the query: rows are taken in parts, each with the keys up to its end."""
-    groups: Groups | None = None
-    """The mask says that queries and keys have the same number: each number is an attention of its own, planned when the module runs."""
+    planned: Groups | Routed | None = None
+    """The mask has a form that depends on data: what is worked out is planned when the module runs."""
 
 
 @dataclass(frozen=True)
@@ -147,18 +147,18 @@ def _layout(parts: Roles) -> Layout:
     return Layout(batch, heads, rows, features, _scaled(parts) or "", _padded(parts, features), *_flags(parts, rows))
 
 
-def _flags(parts: Roles, rows: Names) -> tuple[bool, bool, Groups | None]:
-    """`causal`, `triangle` and `groups`."""
+def _flags(parts: Roles, rows: Names) -> tuple[bool, bool, Groups | Routed | None]:
+    """`causal`, `triangle` and `planned`."""
     triangle = rows == (parts.node.options.get("triangle"),) and "where" not in parts.extras
-    return _causal(parts, rows), triangle, _groups(parts, rows)
+    return _causal(parts, rows), triangle, _planned(parts, rows)
 
 
-def _groups(parts: Roles, rows: Names) -> Groups | None:
+def _planned(parts: Roles, rows: Names) -> Groups | Routed | None:
     """Where nothing else is said of pairs, and nothing is drawn at random."""
     mask = parts.extras.get("where")
     if mask is None or len(rows) != 1 or len(parts.keys) != 1 or parts.node["dropout"] or {"bias", "sink_logit"} & {*parts.extras}:
         return None
-    return groups(mask, rows[0], parts.keys[0])
+    return planned(mask, rows[0], parts.keys[0])
 
 
 def _causal(parts: Roles, rows: Names) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..lower.emitter import Emitter, Value
@@ -10,7 +11,7 @@ from ..sizes import Size
 from ..types import Axis, TensorType
 from .attend_way import Layout
 from .attention_parts import Parts, combine, told_apart
-from .mask_groups import Groups, Told
+from .mask_groups import Groups, Routed, Told
 
 Dimensions = Sequence[Sequence[str]]
 
@@ -51,8 +52,10 @@ def _call(e: Emitter, parts: Parts, layout: Layout, main: tuple[Any, Any, Any], 
     bias, where = (_broadcast(e, parts, value, (*dimensions, parts.keys)) for value in (parts.bias, parts.where))
     if parts.sink is not None:
         return e.call("runtime.sink_attention", *main, _broadcast(e, parts, parts.sink, (*dimensions, ())), where, bias, **options)
-    if layout.groups is not None:
-        return _grouped(e, parts, layout, layout.groups, main, options)
+    if isinstance(layout.planned, Groups):
+        return _grouped(e, parts, layout, layout.planned, main, options)
+    if layout.planned is not None:
+        return _routed(e, parts, layout, layout.planned, main, options)
     if layout.triangle:
         return e.call("runtime.triangular_attention", *main, bias, **options)
     if where is not None:
@@ -67,6 +70,15 @@ def _grouped(e: Emitter, parts: Parts, layout: Layout, groups: Groups, main: tup
     ids = _broadcast(e, parts, _told(e, groups.ids), (layout.batch, layout.heads, layout.rows))
     keep = _broadcast(e, parts, _told(e, groups.keep), (layout.batch, layout.heads, parts.keys)) if groups.keep is not None else None
     return e.call("runtime.grouped_attention", *main, ids, keep, groups.causal, **options)
+
+
+def _routed(e: Emitter, parts: Parts, layout: Layout, routed: Routed, main: tuple[Any, Any, Any], options: dict[str, Any]) -> Any:
+    """Each block of keys for the rows that chose it."""
+    value, blocks = _told(e, routed.chosen), f"{routed.blocks} chosen"
+    value = Value(value.fx, tuple(blocks if name == routed.blocks else name for name in value.axes))
+    parts = replace(parts, sizes={**parts.sizes, blocks: routed.chosen.node.tensor.size(routed.column)})
+    chosen = _broadcast(e, parts, value, (layout.batch, layout.heads, layout.rows, (blocks,)))
+    return e.call("runtime.routed_attention", *main, chosen, e.size(routed.size), routed.causal, **options)
 
 
 def _told(e: Emitter, told: Told) -> Value:

@@ -1,14 +1,15 @@
-"""Masks that compare a number of the query with the same number of the key: packed documents, and anything else told apart by a tensor."""
+"""Masks that depend on data and have a form: a number of the query compared with the same number of the key (packed documents), and blocks
+of keys that every query chooses (routed attention)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..graph import Node
 from ..sizes import Size, equal
 from .base import OPERATORS
-from .mask_offsets import Band, Names, conditions, facts
+from .mask_offsets import Band, Names, conditions, facts, linear
 
 
 @dataclass(frozen=True)
@@ -33,24 +34,60 @@ class Groups:
     keep: Told | None = None
 
 
-def groups(mask: Node, query: str, key: str) -> Groups | None:
-    """What a mask says where it is just that; None where it says anything else."""
+@dataclass(frozen=True)
+class Routed:
+    """Each query reads the blocks of `size` keys that are `chosen` along the axis `blocks`; with `causal` no key after itself."""
+
+    chosen: Told
+    blocks: str
+    size: Size
+    causal: bool = False
+
+    @property
+    def column(self) -> str:
+        """The axis of blocks, as the node calls it."""
+        return next(own for own, name in self.chosen.names if name == self.blocks)
+
+
+def planned(mask: Node, query: str, key: str) -> Groups | Routed | None:
+    """What a mask says where it is one of these alone; None where it says anything else."""
     if not (mask.tensor.has(query) and mask.tensor.has(key)) or equal(mask.tensor.size(query), mask.tensor.size(key)) is not True:
         return None
     ids: Told | None = None
     keep: Told | None = None
+    routed: Routed | None = None
     causal = False
     for node, names in conditions(mask):
         same = _same(node, names, query, key)
+        route = _routed(node, names, query, key)
         if facts(node, names, frozenset((key,))) == (Band(query, key, high=Size.of(0)),):
             causal = True
         elif same is not None and ids is None:
             ids = same
+        elif route is not None and routed is None:
+            routed = route
         elif query not in names.values() and keep is None:
             keep = _told(node, names)
         else:
             return None
+    if routed is not None:
+        return replace(routed, causal=causal) if ids is None and keep is None else None
     return Groups(ids, causal, keep) if ids is not None else None
+
+
+def _routed(node: Node, names: Names, query: str, key: str) -> Routed | None:
+    """`chosen[J = pos(N') // size]`, where `chosen` is given for every query."""
+    if node.op != "gather":
+        return None
+    table, index = node.inputs
+    at = _told(index, {axis.name: names[axis.name] for axis in index.axes})
+    chosen = _told(table, {axis.name: names.get(axis.name, axis.name) for axis in table.axes})
+    if at.node.op != "floordiv" or query not in chosen.axes or key in chosen.axes or not _given(chosen.node):
+        return None
+    place, size = (linear(source, {axis.name: dict(at.names)[axis.name] for axis in source.axes}) for source in at.node.inputs)
+    if place is None or place.times != {key: Size.of(1)} or place.number != 0 or size is None or size.times:
+        return None
+    return Routed(chosen, node["axis"], size.number)
 
 
 def _same(node: Node, names: Names, query: str, key: str) -> Told | None:

@@ -208,6 +208,7 @@ RULES: dict[str, Rule] = {
     "runtime.sink_attention": _sink_attention,
     "runtime.triangular_attention": _attention_in_parts,
     "runtime.grouped_attention": _attention_in_parts,
+    "runtime.routed_attention": _attention_in_parts,
     "torch.nn.functional.conv1d": _convolved,
     "torch.nn.functional.conv2d": _convolved,
     "torch.nn.functional.conv3d": _convolved,

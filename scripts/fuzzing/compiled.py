@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import attn
-from attn.compiler.lower import runtime_parts
+from attn.compiler.lower import runtime_parts, runtime_routed
 from attn.compiler.passes import Mode
 
 from .answers import Answer, Case, Difference, difference, slopes
@@ -38,14 +38,15 @@ def compiled_differences(program: Program, mode: Mode, case: Case, wanted: Answe
 @contextmanager
 def small_groups() -> Iterator[None]:
     """Attention looks for groups and parts among however few rows."""
-    kept = {name: getattr(runtime_parts, name) for name in ("PART", "FEWEST", "CALL")}
-    for name, value in {"PART": 1, "FEWEST": 1, "CALL": 0}.items():
-        setattr(runtime_parts, name, value)
+    small = ((runtime_parts, {"PART": 1, "FEWEST": 1, "CALL": 0}), (runtime_routed, {"SHORTEST": 1, "SPARSE": 2}))
+    kept = [(module, name, getattr(module, name)) for module, values in small for name in values]
+    for module, values in small:
+        vars(module).update(values)
     try:
         yield
     finally:
-        for name, value in kept.items():
-            setattr(runtime_parts, name, value)
+        for module, name, value in kept:
+            setattr(module, name, value)
 
 
 def _compared(program: Program, mode: Mode, case: Case, wanted: Answer) -> list[Difference] | None:

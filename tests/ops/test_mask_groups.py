@@ -110,7 +110,7 @@ def test_what_says_more_stays_a_mask(name: str) -> None:
     graph = attn.load(attn.text(HEAD.format("[N]", f"where={LEFT[name]}"))).graph({})
     (node,) = [node for node in everything(graph) if node.op == "attend"]
     layout = attend_way(node).layout
-    assert layout is None or layout.groups is None
+    assert layout is None or layout.planned is None
 
 
 def test_a_traced_graph_has_the_mask() -> None:

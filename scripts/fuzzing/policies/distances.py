@@ -58,4 +58,17 @@ def groups(d: Draft) -> None:
     d.let(f"attend({x.name}, {x.name}, {x.name}, over={n}, dot={d.rng.choice(inner)}, where={' and '.join(conditions)})")
 
 
-POLICIES = (attention, groups)
+def routed(d: Draft) -> None:
+    """Attention to blocks of keys that every query chooses."""
+    x = d.pick(axes=2)
+    names = [n for n in x.axes if n != "*" and not n.endswith("'") and f"{n}'" not in x.axes] if x is not None else []
+    if x is None or len(names) < 2:
+        return
+    n, c = d.rng.sample(names, 2)
+    many, blocks = (d.number(d.node(x.name).tensor.size(d.live.symbol(one))) for one in (n, c))
+    where = f"({x.name} > 0)[{c} = pos({n}') // {max(1, -(-many // max(1, blocks)))}]"
+    more = f" and pos({n}') <= pos({n})" if d.chance(0.6) else ""
+    d.let(f"attend({x.name}, {x.name}, {x.name}, over={n}, dot={c}, where={where}{more})")
+
+
+POLICIES = (attention, groups, routed)
