@@ -93,7 +93,7 @@ def undisturbed(module: AttnModule) -> Generator[None]:
 
 def nothing_here(graph: Graph) -> AttnError:
     title = f"block `{graph.name}` has no attention with a map of weights, and no gate"
-    help = "attend, or a softmax that is read with, makes a map; a gate is a sigmoid that multiplies another value"
+    help = "attend, or a softmax that is read with, makes a map; a gate is a sigmoid or a softmax that multiplies another value"
     return AttnError([Diagnostic("E0609", title, NOWHERE, help=help)])
 
 

@@ -50,7 +50,8 @@ class Site:
 
 @dataclass(frozen=True)
 class Gate:
-    """A value between 0 and 1, or about 1, that another one is multiplied with. `axes` are those it has beside the batch's."""
+    """A value between 0 and 1, or about 1, that another one is multiplied with, or the softmax over places of which a mean is taken. `axes`
+    are those it has beside the batch's."""
 
     address: Address
     line: str
@@ -119,11 +120,20 @@ def _original(name: str) -> str:
 def gates_of(graph: Graph) -> tuple[Gate, ...]:
     """The gates, in the order of the program, without those of one number. One inside a loop has the values of all steps."""
     found: dict[Node, Gate] = {}
+    read = {address.node for address in addresses(graph).values() if address.kind == "weights" and _is_reading(graph, address.node)}
     for node in graph.everything:
         for gate, other in _pairs(node):
             if gate not in found and _gates(gate, other):
                 found[gate] = _gate(graph, gate, node)
+        for child in node.inputs if node.op == "dot" else ():
+            if _seen_through(child) in read:
+                found.setdefault(_seen_through(child), _gate(graph, _seen_through(child), node))
     return tuple(gate for gate in found.values() if gate.axes)
+
+
+def _is_reading(graph: Graph, node: Node) -> bool:
+    """Whether weights are those of one reader: a softmax over places without an axis of rows, with which a mean of all places is taken."""
+    return node.op in GATES and not row_axes(graph, node, node.tensor.names) and not {*map(_original, key_axes(node))} & weight_axes(graph)
 
 
 def _pairs(node: Node) -> tuple[tuple[Node, Node], ...]:
@@ -138,10 +148,10 @@ def _gates(gate: Node, other: Node) -> bool:
     source = _seen_through(gate)
     if source.op == "add":
         terms = [child for child in source.inputs if child.op != "scalar"]
-        source = terms[0] if len(terms) == 1 and terms[0].op == "tanh" else source
+        source = terms[0] if len(terms) == 1 and terms[0].op in GATES else source
     elif source.op == "tanh":
         return False
-    if source.op not in GATES or _seen_through(other).op in GATES or _made_of(source.inputs[0]) is other:
+    if source.op not in GATES or _seen_through(other).op in GATES - {"tanh"} or _made_of(source.inputs[0]) is other:
         return False
     return varies(source) and {*gate.tensor.names} <= {*other.tensor.names}
 
