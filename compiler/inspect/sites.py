@@ -82,7 +82,7 @@ def _site(graph: Graph, address: Address) -> Site | None:
     rows = row_axes(graph, node, names)
     made = weight_axes(graph)
     features = node.op != "attend" and not _is_square(rows, keys) and any(_original(key) in made for key in keys)
-    if not keys or not rows or features:
+    if not keys or (not rows and node.op != "attend") or features:
         return None
     steps = tuple(name for name in loop_axes(node, names) if name not in rows)
     rest = [name for name in names if name not in (*rows, *keys, *steps, sample)]
@@ -145,7 +145,7 @@ def _pairs(node: Node) -> tuple[tuple[Node, Node], ...]:
 
 def _gates(gate: Node, other: Node) -> bool:
     """Whether one value, which hangs on an input, is a gate on another that has all its axes. `x * sigmoid(x)` is a function of x."""
-    source = _seen_through(gate)
+    source = _unscaled(_seen_through(gate))
     if source.op == "add":
         terms = [child for child in source.inputs if child.op != "scalar"]
         source = terms[0] if len(terms) == 1 and terms[0].op in GATES else source
@@ -154,6 +154,12 @@ def _gates(gate: Node, other: Node) -> bool:
     if source.op not in GATES or _seen_through(other).op in GATES - {"tanh"} or _made_of(source.inputs[0]) is other:
         return False
     return varies(source) and {*gate.tensor.names} <= {*other.tensor.names}
+
+
+def _unscaled(node: Node) -> Node:
+    """Without the number that a value is multiplied with, as in `N * softmax(s, N)`."""
+    others = [child for child in node.inputs if child.op not in ("scalar", "size")]
+    return _seen_through(others[0]) if node.op == "mul" and len(others) == 1 else node
 
 
 def _made_of(node: Node) -> Node:

@@ -108,6 +108,13 @@ def test_states_are_left_as_they_were_and_a_fixed_batch_is_not_cut() -> None:
     assert module.last.abs().max() == 0
 
 
+def test_one_query_is_one_row() -> None:
+    text = "block f(q: [B, D], memory: [B, T, D]) -> [B, D] {\n    return attend(q, memory, memory, over=T, dot=D)\n}"
+    q, memory = torch.randn(1, 4), torch.randn(1, 5, 4)
+    (one,) = attn.inspect(attn.compile(attn.text(text)), {"q": q, "memory": memory}).report.samples[0].maps
+    assert one.maps[0][0] == pytest.approx((memory @ q[0] / 2).softmax(-1)[0].tolist(), abs=1e-4)
+
+
 def test_inputs_come_in_the_dtype_of_the_weights() -> None:
     torch.manual_seed(0)
     x = torch.randn(1, 3, 8)
@@ -221,6 +228,8 @@ def test_places_are_told_from_heads() -> None:
     assert set(site.places) == {"Y", "X"}
     (channels,) = sites_of(load("std.channel_tokens", "xca").graph(checking=True))
     assert (channels.rows, channels.keys, channels.heads) == (("d",), ("d'",), ("h",))
+    (step,) = sites_of(load("std.heads", "mqa_step").graph(checking=True))
+    assert (step.rows, step.keys, step.heads) == ((), ("N",), ("h",))
     assert sites_of(load("std.linear", "efficient_attention").graph(checking=True)) == ()  # no map of tokens is ever made
 
 
@@ -234,6 +243,7 @@ def test_places_are_told_from_heads() -> None:
         ("std.context:global_context", [("H", "W")]),
         ("std.linear:additive_attention", [("N", "h")] * 2),
         ("std.cross_layer:pkcam", [("C",)]),
+        ("std.axial:axis_attention", [("N",)]),
         ("std.recurrence:lstm", [("E", "N")] * 3),
         ("std.feedforward:swiglu", []),
         ("std.pointwise:quick_gelu", []),
