@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from . import limits, modules
@@ -85,7 +85,7 @@ class Library:
         self._passing.clear()
 
     def _unit(self, source: Source, before: tuple[Diagnostic, ...], chain: tuple[Path, ...]) -> Unit:
-        program, found = parse(source)
+        program, found = _library(source.name, source.text) if source.library else parse(source)
         diagnostics = [*before, *found]
         blocks = _own_blocks(program, diagnostics)
         scope: dict[str, tuple[Unit, Block]] = {}
@@ -126,6 +126,13 @@ class Library:
         if len(chain) + unit.depth > limits.USE_DEPTH + 1:
             raise Fault(_too_deep(use))
         return unit
+
+
+@lru_cache(256)
+def _library(name: str, text: str) -> tuple[Program, tuple[Diagnostic, ...]]:
+    """A module of the library is parsed once in a process, for all that use it."""
+    program, found = parse(Source(name, text, library=True))
+    return program, tuple(found)
 
 
 def load(source: Source, roots: Iterable[Path] | None = None) -> tuple[Unit, list[Diagnostic]]:

@@ -68,11 +68,11 @@ def forms(program: BlockProgram) -> Iterator[tuple[str, str]]:
         return
     yield "weights", " ".join(weight.path for weight in fixed.weights)
     modes: tuple[Mode, ...] = ("train", "infer")
-    for mode in modes:
-        done = optimise(fixed, mode=mode)
+    every = {mode: optimise(fixed, mode=mode) for mode in modes}
+    for mode, done in every.items():
         yield f"listing-{mode}", listing(done.graph) + "".join(change.text for step in done.steps for change in step.changes)
     if len(fixed.weights) <= MOST_WEIGHTS:
-        yield "python", standalone(fixed, optimise)
+        yield "python", standalone(fixed, lambda graph: every["train"] if graph is fixed else optimise(graph))
 
 
 def lines() -> Iterator[str]:
