@@ -1,14 +1,17 @@
-"""Python for weights whose path holds a word of Python, such as `q.in.weight`, which fx would write as `self.q.in.weight`."""
+"""The Python that fx writes of a graph, with the ways to its weights made short.
+
+Every dot of `self.layers.attention.q.weight` is a call into Python (`nn.Module.__getattr__`), and a network reads dozens of weights. So
+each module on the way is looked up once, at the head of the forward. A path may hold a word of Python (`q.in.weight`), which fx would
+write as it stands.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import keyword
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-from torch import fx
 from torch.fx.graph import CodeGen, PythonCode
 
 
@@ -20,22 +23,46 @@ def attribute(base: str, path: str) -> str:
     return base
 
 
-def awkward(nodes: Iterable[fx.Node]) -> list[str]:
-    """The paths that hold a word of Python, long ones first."""
-    paths = {str(node.target) for node in nodes if node.op == "get_attr"}
-    return sorted((path for path in paths if any(map(keyword.iskeyword, path.split(".")))), key=lambda path: (-len(path), path))
-
-
-class WordSafe(CodeGen):
-    """fx's own code, in which such paths are read with `getattr`."""
+class ShortPaths(CodeGen):
+    """fx's own code, in which weights are read from modules that are looked up once."""
 
     def _gen_python_code(self, nodes: Any, root_module: str, *args: Any, **kwargs: Any) -> PythonCode:
         known = list(nodes)
         made: PythonCode = cast(Any, super())._gen_python_code(known, root_module, *args, **kwargs)
-        source = made.src
-        for path in awkward(known):
-            source = re.sub(rf"{re.escape(_as_written(root_module, path))}(?!\w)", _constant(attribute(root_module, path)), source)
-        return dataclasses.replace(made, src=source)
+        paths = list(dict.fromkeys(str(node.target) for node in known if node.op == "get_attr"))
+        holders = _holders(root_module, paths)
+        short = {_as_written(root_module, path): _read(root_module, path, holders) for path in paths}
+        lines = [_shortened(line, short) for line in made.src.split("\n")]
+        if not holders:
+            return dataclasses.replace(made, src="\n".join(lines))
+        head = next(i for i, line in enumerate(lines) if line.startswith("def ")) + 1
+        lines.insert(head, "    " + "; ".join(f"{name} = {text}" for name, text in holders.values()))
+        places = {line + 1: index for line, index in (made._lineno_map or {}).items()}  # pyright: ignore[reportPrivateUsage]
+        return dataclasses.replace(made, src="\n".join(lines), _lineno_map=places)
+
+
+def _holders(base: str, paths: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Every module on the way to a weight: a name for it, and how it is read from the one before."""
+    found: dict[str, tuple[str, str]] = {}
+    for path in paths:
+        parts = path.split(".")[:-1]
+        before = base
+        for i, part in enumerate(parts):
+            name, _ = found.setdefault(".".join(parts[: i + 1]), (f"_of_{len(found)}", attribute(before, part)))
+            before = name
+    return found
+
+
+def _read(base: str, path: str, holders: Mapping[str, tuple[str, str]]) -> str:
+    parent, _, name = path.rpartition(".")
+    return attribute(holders[parent][0] if parent else base, name)
+
+
+def _shortened(line: str, short: Mapping[str, str]) -> str:
+    """A line that reads a weight, with the short way to it."""
+    name, equals, value = line.partition(" = ")
+    read, end, rest = value.partition(";")
+    return f"{name}{equals}{short[read]}{end}{rest}" if equals and read in short else line
 
 
 def _as_written(base: str, path: str) -> str:
@@ -43,7 +70,3 @@ def _as_written(base: str, path: str) -> str:
     for part in path.split("."):
         base = f"{base}.{part}" if part.isidentifier() else f'getattr({base}, "{part}")'
     return base
-
-
-def _constant(text: str) -> Callable[[re.Match[str]], str]:
-    return lambda _: text

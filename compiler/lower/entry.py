@@ -15,6 +15,7 @@ from ..types import STAR
 from . import arithmetic
 from .emitter import Value
 from .names import identifiers
+from .runtime_entry import remembering
 from .targets import fixed
 from .writer import Missing, Writer, rename
 
@@ -51,7 +52,7 @@ class Entry:
         if inputs:
             specs = tuple(self._spec(node) for node in self.present)
             half = () if self.writer.half is None else (self.writer.half,)
-            self.writer.effect(fixed("runtime.check_inputs", specs, *half), tuple(inputs), weight)
+            self.writer.effect(remembering(fixed("runtime.check_inputs", specs, *half)), tuple(inputs), weight)
         self._set_types(arguments, weight)
         self._merge(arguments)
         self._read_sizes(arguments)

@@ -15,7 +15,7 @@ from torch import Tensor, fx, nn
 from ..graph import Graph, Node, Weight
 from ..passes.pipeline import Optimised, unchanged
 from ..sizes import Size
-from .codegen import WordSafe, awkward
+from .codegen import ShortPaths
 from .entry import is_absent
 from .errors import InputError
 from .failures import PointingCall
@@ -71,8 +71,7 @@ class AttnModule(fx.GraphModule):
         """Take a lowered graph; its weights must be there."""
         for name, body in lowered.bodies.items():
             self.add_module(name, body)
-        if awkward(lowered.graph.nodes):
-            lowered.graph.set_codegen(WordSafe())
+        lowered.graph.set_codegen(ShortPaths())
         self.graph = lowered.graph
 
     def train(self, mode: bool = True) -> Self:

@@ -6,13 +6,15 @@ size it shares with others, or None; and where it is declared.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .errors import InputError
+from .runtime_prepared import is_traced
 
 
 def check_inputs(
@@ -30,6 +32,32 @@ def check_inputs(
         check_sizes(x, known, *spec)
     check_leading(inputs, specs)
     check_alike(inputs, weight, specs, half)
+
+
+def remembering(check: Callable[..., None]) -> Callable[..., None]:
+    """The check of inputs, left out where they are like those of the call before: shapes, kinds of number and devices tell all of it."""
+    last: list[Any] = [None]
+
+    @functools.wraps(check)
+    def call(inputs: Sequence[Any], weight: Tensor | None) -> None:
+        now = None if is_traced() else _likeness(inputs, weight)
+        if now is None or now != last[0]:
+            check(inputs, weight)
+            last[0] = now
+
+    return call
+
+
+def _likeness(inputs: Sequence[Any], weight: Tensor | None) -> list[Any] | None:
+    """Nothing where an input is no plain tensor, and under automatic mixed precision, which allows more."""
+    if torch._C._is_any_autocast_enabled():  # pyright: ignore[reportPrivateUsage]
+        return None
+    found: list[Any] = [] if weight is None else [weight.dtype, weight.device]
+    for x in inputs:
+        if type(x) is not Tensor:
+            return None
+        found += (x.shape, x.dtype, x.device)
+    return found
 
 
 def check_absent(x: Any, name: str, place: Any) -> None:

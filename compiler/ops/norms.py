@@ -49,7 +49,7 @@ def lower_layernorm(e: Emitter, node: Node) -> Value:
     args: list[Any] = [e.order(x, order), shape, e.order(weight, axes) if weight else None]
     if node.op == "layernorm":
         args.append(e.order(bias, axes) if bias else None)
-    target = "torch.nn.functional.layer_norm" if node.op == "layernorm" else "torch.nn.functional.rms_norm"
+    target = "torch.layer_norm" if node.op == "layernorm" else "torch.rms_norm"
     return Value(e.call(target, *args, node["eps"]), order)
 
 
