@@ -65,8 +65,9 @@ class Writer(Moves, ABC):
         self._made.clear()
         result = operator.lower(self, node)
         self._values[node] = result
+        named = ((*node.scope, f"scan {node['axis']}") if node.op == "scan" else node.scope, node.name)
         for made in self._made:
-            made.meta["place"] = node.span
+            made.meta.update(place=node.span, named=named)
         if isinstance(result, Value):
             self._check(node, result)
             if node.name and isinstance(result.fx, fx.Node) and (result.fx in self._made or node.op == "item"):

@@ -51,17 +51,31 @@ class Times:
 
 
 def _names(reading: Reading) -> dict[str, tuple[list[int], list[int]]]:
-    """The boxes and the groups of each name."""
+    """The boxes and the groups of each name. A binding names those of its boxes that have no weights, if there are any."""
     named: dict[str, tuple[list[int], list[int]]] = {}
     for number in range(1, len(reading.drawing.groups)):
         named.setdefault(title_path(reading.drawing.groups, number), ([], []))[1].append(number)
+    bindings: dict[str, list[tuple[int, bool]]] = {}
     for number, node in enumerate(reading.nodes):
         if node is None or reading.drawing.boxes[number].kind not in ("op", "sign"):
             continue
-        names = [owner_path(weight) for weight in reading.weights[number]] + [".".join((*node.scope, node.name))] * bool(node.name)
-        for name in dict.fromkeys(names):
+        owners = dict.fromkeys(owner_path(weight) for weight in reading.weights[number])
+        for name in owners:
             named.setdefault(name, ([], []))[0].append(number)
+        if node.name:
+            bindings.setdefault(".".join((*node.scope, node.name)), []).append((number, bool(owners)))
+    for name, found in bindings.items():
+        boxes = named.setdefault(name, ([], []))[0]
+        bare = [number for number, owned in found if not owned]
+        boxes.extend(number for number in bare or [number for number, _ in found] if number not in boxes)
     return named
+
+
+def box_and_group_names(graph: Graph) -> tuple[frozenset[str], frozenset[str]]:
+    """The names that a profile of this graph may have: those of boxes, and those of blocks."""
+    named = _names(read_with_nodes(graph))
+    blocks = frozenset(name for name, (_, groups) in named.items() if groups)
+    return frozenset(named) - blocks, blocks
 
 
 _PROFILE = TypeAdapter(dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]])

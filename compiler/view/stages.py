@@ -120,7 +120,8 @@ class _Recorder:
         wires = Count(wire["value"] for drawing in drawings for wire in drawing["wires"])
         counts = Count[str]()
         for value, times in wires.items():
-            counts.update({name: times for name, _ in self.values.records[value]["axes"]})
+            axes: tuple[tuple[str, str], ...] = self.values.records[value]["axes"]
+            counts.update({name: times for name, _ in axes})
         return sorted(counts, key=lambda name: (name != STAR, -counts[name], name))
 
     # ------------------------------------------------ stages

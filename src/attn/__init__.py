@@ -24,7 +24,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AttnError", "BlockProgram", "Diagnostic", "Text", "check", "compile", "explain", "importances", "inspect", "load", "load_package",
-    "load_weights", "prune", "save_weights", "std", "text", "view",
+    "load_weights", "prune", "save_weights", "std", "text", "times", "view",
 ]  # fmt: skip
 
 
@@ -137,6 +137,17 @@ def view(
     from .compiler.view.viewing import view_program
 
     return view_program(load(source, block), {**(bind or {}), **sizes}, inputs, level=level, mode=mode, profile=profile)
+
+
+def times(module: AttnModule, *args: Any, runs: int = 5, **kwargs: Any) -> dict[str, float]:
+    """Seconds by name of a run of a compiled module on these tensors, for `view(..., profile=...)`.
+
+    The module is run call by call, without gradients, once to warm up and then `runs` times, of which the median is given; on a GPU every
+    call is waited for. A name has the time of its own calls; that of a block, of everything in it. Raises what the module raises.
+    """
+    from .compiler.lower.timing import times as measured
+
+    return measured(module, args, kwargs, runs)
 
 
 def load_weights(module: AttnModule, source: Any, names: Any = None, ignore: Sequence[str] = ()) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from golden_support import GOLDEN, Golden, golden_files
 
-from attn import AttnError, load, text, view
+from attn import AttnError, compile, load, text, times, view
 from attn.compiler.view import to_onnx
 from attn.compiler.view.profile import Times
 from attn.compiler.view.reading import read_with_nodes
@@ -29,6 +30,25 @@ def test_a_profile_that_does_not_fit_is_told(path: Path, golden: Callable[[Path,
         return render_all(caught.value.diagnostics, color=False) + "\n"
 
     golden(path, told)
+
+
+def test_a_compiled_module_tells_its_times_by_name() -> None:
+    path, sizes = Path(__file__).parents[1] / "programs" / "vit.attn", {"N": 8, "B": 1, "D": 8, "heads": 2, "depth": 2}
+    found = times(compile(path, "vit", **sizes), torch.zeros(1, 8, 8), runs=2)
+    inside = {name: found[f"layers.1.attention.{name}"] for name in ("q", "k", "v", "y", "out")}
+    assert min(inside.values()) > 0
+    assert found["layers.1.attention"] == pytest.approx(sum(inside.values()))
+    assert found["layers.1"] > found["layers.1.attention"] + found["layers.1.fc1"]
+    data = view(path, "vit", profile=found, **sizes).data
+    timed = {data["facts"][box["fact"]]["lines"][0]: box.get("seconds") for box in data["drawings"][0]["boxes"]}
+    assert timed["gelu"] == pytest.approx(found["layers.1.h"])
+
+
+def test_a_loop_is_timed_as_a_whole() -> None:
+    found = times(compile(Path(__file__).parents[1] / "programs" / "vit.attn", "ema", D=4), x=torch.zeros(2, 8, 4), runs=1)
+    assert list(found) == ["scan N"]
+    with pytest.raises(TypeError, match="takes x"):
+        times(compile("std.channel", "se", C=16), torch.zeros(1, 16, 2, 2), y=1)
 
 
 def test_times_reach_blocks_weights_and_named_values() -> None:
