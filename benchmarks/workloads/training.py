@@ -20,9 +20,9 @@ ROWS = (
         "train-davit-windows",
         "training",
         "DaViT's windows, 56 x 56 x 96",
-        windows.swin,
-        {"batch": 4, "side": 56, "width": 96, "heads": 3, "window": 7, "shift": 0, "backward": 1},
-        {**windows.SMALL, "shift": 0, "backward": 1},
+        windows.davit,
+        {"batch": 4, "side": 56, "width": 96, "heads": 3, "window": 7},
+        {"batch": 2, "side": 6, "width": 8, "heads": 2, "window": 3},
         {"author": 1.0, "compile": 0.95},
     ),
     Row(

@@ -32,6 +32,28 @@ def put_together(x: Tensor, window: int, side: int) -> Tensor:
     return x.permute(0, 1, 3, 2, 4, 5).reshape(-1, side, side, x.shape[-1])
 
 
+class Cut(nn.Module):
+    """`cut` as a module."""
+
+    def __init__(self, window: int) -> None:
+        super().__init__()
+        self.window = window
+
+    def forward(self, x: Tensor) -> Tensor:
+        return cut(x, self.window)
+
+
+class PutTogether(nn.Module):
+    """`put_together` as a module."""
+
+    def __init__(self, window: int, side: int) -> None:
+        super().__init__()
+        self.window, self.side = window, side
+
+    def forward(self, x: Tensor) -> Tensor:
+        return put_together(x, self.window, self.side)
+
+
 class Relative(nn.Module):
     """A learned number for each head and displacement."""
 
@@ -47,13 +69,15 @@ class Relative(nn.Module):
 
 
 class Swin(nn.Module):
-    """Shifted window attention (Liu et al., 2021): roll, cut, queries scaled first, bias, mask, and the way back."""
+    """Shifted window attention (Liu et al., 2021): roll, cut, queries scaled first, bias, mask, and the way back.
 
-    def __init__(self, side: int, width: int, heads: int, window: int, shift: int) -> None:
+    Without `relative` there is no bias, as in DaViT (Ding et al., 2022)."""
+
+    def __init__(self, side: int, width: int, heads: int, window: int, shift: int, relative: bool = True) -> None:
         super().__init__()
         self.side, self.heads, self.window, self.shift = side, heads, window, shift
         self.q, self.k, self.v, self.out = (nn.Linear(width, width) for _ in range(4))
-        self.relative = Relative(window, heads)
+        self.relative = Relative(window, heads) if relative else None
         self.mask = shift_mask(side, window, shift) if shift else None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -65,7 +89,9 @@ class Swin(nn.Module):
     def attention(self, x: Tensor) -> Tensor:
         b, n, c = x.shape
         q, k, v = (layer(x).view(b, n, self.heads, -1).transpose(1, 2) for layer in (self.q, self.k, self.v))
-        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1) + self.relative()
+        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
+        if self.relative is not None:
+            scores = scores + self.relative()
         if self.mask is not None:
             scores = scores.view(-1, len(self.mask), self.heads, n, n) + self.mask.to(x.dtype)[:, None]
             scores = scores.view(-1, self.heads, n, n)
@@ -88,7 +114,29 @@ def timms(side: int, width: int, heads: int, window: int, shift: int, weights: W
     return run
 
 
-def swin(batch: int, side: int, width: int, heads: int, window: int, shift: int, backward: int = 0) -> Work:
+def timms_davit(side: int, width: int, heads: int, window: int, weights: Weights) -> Run:
+    """timm's attention in the windows of DaViT, with the same cut around it."""
+    from timm.models.davit import WindowAttention
+
+    theirs = {**joined(weights), **{f"proj.{kind}": weights[f"out.{kind}"] for kind in ("weight", "bias")}}
+    made: Any = filled(WindowAttention(width, (window, window), heads, qkv_bias=True), theirs)
+    return nn.Sequential(Cut(window), made, PutTogether(window, side))
+
+
+def davit(batch: int, side: int, width: int, heads: int, window: int) -> Work:
+    """A step of training of the windows of DaViT, of [batch, side, side, width]."""
+    bind = {"D": width, "heads": heads, "window": window, "relative": False}
+    return Work(
+        program=Program("std.windows", "window_mha", bind),
+        author=partial(Swin, side, width, heads, window, 0, False),
+        inputs=(drawn(batch, side, side, width),),
+        peers={"timm": partial(timms_davit, side, width, heads, window)},
+        flops=3 * batch * side**2 * (8 * width**2 + 4 * window**2 * width),
+        backward=True,
+    )
+
+
+def swin(batch: int, side: int, width: int, heads: int, window: int, shift: int) -> Work:
     """Of [batch, side, side, width]."""
     sizes = (side, width, heads, window, shift)
     places = batch * side**2
@@ -97,8 +145,7 @@ def swin(batch: int, side: int, width: int, heads: int, window: int, shift: int,
         author=partial(Swin, *sizes),
         inputs=(drawn(batch, side, side, width),),
         peers={"timm": partial(timms, *sizes)},
-        flops=places * (8 * width**2 + 4 * window**2 * width) * (3 if backward else 1),
-        backward=bool(backward),
+        flops=places * (8 * width**2 + 4 * window**2 * width),
     )
 
 
