@@ -33,7 +33,7 @@ NEAR = "abs(pos(H) - pos(H')) <= {0} and abs(pos(W) - pos(W')) <= {0}"
 ROUTED = """use std.sparse (moba)
 
 block t(q: [*, h, N, d], k: [*, h, N, d], v: [*, h, N, d]) -> [*, h, N, d] {{
-    return moba(q, k, v, size={0}, top=3)
+    return moba(q, k, v, e=d, size={0}, top=3)
 }}
 """
 PACKED = LINE.replace("d])", "d], doc: int [N])", 1)

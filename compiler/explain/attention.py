@@ -86,8 +86,8 @@ def function_of(node: Node, way: Way) -> str:
     """The function that the generated code calls."""
     if way.layout is not None and way.layout.causal:
         return "scaled_dot_product_attention"
-    if way.layout is not None and way.layout.triangle:
-        return "triangular_attention"
+    if way.layout is not None and way.layout.line:
+        return "distance_attention"
     if way.layout is not None and way.layout.planned is not None:
         return "grouped_attention" if isinstance(way.layout.planned, Groups) else "routed_attention"
     if way.kind == "fused":
@@ -149,8 +149,10 @@ def _remarks(parts: Roles, way: Way, training: bool) -> list[str]:
     elif way.layout.planned is not None:
         found.append(PLANNED[isinstance(way.layout.planned, Groups)])
         found.append("on a GPU, and in a graph that is exported or compiled, it is a mask")
-    elif way.layout.triangle:
-        found.append("rows are taken in up to 8 parts, each with the keys up to its last row; the bias is read as it lies")
+    elif way.layout.line:
+        found.append("the bias is read as it lies; where few distances are allowed, in each run a query meets the keys at these alone")
+        if way.layout.line == "back":
+            found.append("else rows are taken in up to 8 parts, each with the keys up to its last row")
     elif "where" in parts.extras:
         found.append("`where=` is a mask to it: pairs that are refused are worked out too, and thrown away")
     return found + _falls_back(parts, way.layout, training)

@@ -37,8 +37,8 @@ class Layout:
     padded: Literal["", "queries and keys", "values"] = ""
     causal: bool = False
     """The mask is a flag: every query looks at the keys up to its own position."""
-    triangle: bool = False
-    """Keys lie in reverse, and the bias refuses those behind the query: rows are taken in parts, each with the keys up to its end."""
+    line: Literal["", "all", "back"] = ""
+    """Keys lie in reverse, and the bias, with the mask inside, tells distances alone; `back`: it refuses keys after the query."""
     planned: Groups | Routed | None = None
     """The mask has a form that depends on data: what is worked out is planned when the module runs."""
 
@@ -147,10 +147,11 @@ def _layout(parts: Roles) -> Layout:
     return Layout(batch, heads, rows, features, _scaled(parts) or "", _padded(parts, features), *_flags(parts, rows))
 
 
-def _flags(parts: Roles, rows: Names) -> tuple[bool, bool, Groups | Routed | None]:
-    """`causal`, `triangle` and `planned`."""
-    triangle = rows == (parts.node.options.get("triangle"),) and "where" not in parts.extras
-    return _causal(parts, rows), triangle, _planned(parts, rows)
+def _flags(parts: Roles, rows: Names) -> tuple[bool, Literal["", "all", "back"], Groups | Routed | None]:
+    """`causal`, `line` and `planned`."""
+    query, back = parts.node.options.get("line", ("", False))
+    line: Literal["all", "back"] = "back" if back else "all"
+    return _causal(parts, rows), line if rows == (query,) and "where" not in parts.extras else "", _planned(parts, rows)
 
 
 def _planned(parts: Roles, rows: Names) -> Groups | Routed | None:

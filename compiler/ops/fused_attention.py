@@ -56,8 +56,8 @@ def _call(e: Emitter, parts: Parts, layout: Layout, main: tuple[Any, Any, Any], 
         return _grouped(e, parts, layout, layout.planned, main, options)
     if layout.planned is not None:
         return _routed(e, parts, layout, layout.planned, main, options)
-    if layout.triangle:
-        return e.call("runtime.triangular_attention", *main, bias, **options)
+    if layout.line:
+        return e.call("runtime.distance_attention", *main, bias, layout.line == "back", **options)
     if where is not None:
         return e.call("runtime.masked_attention", *main, where, bias, **options)
     if bias is not None:

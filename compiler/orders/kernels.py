@@ -206,7 +206,7 @@ RULES: dict[str, Rule] = {
     "torch.nn.functional.scaled_dot_product_attention": _attention,
     "runtime.masked_attention": _masked_attention,
     "runtime.sink_attention": _sink_attention,
-    "runtime.triangular_attention": _attention_in_parts,
+    "runtime.distance_attention": _attention_in_parts,
     "runtime.grouped_attention": _attention_in_parts,
     "runtime.routed_attention": _attention_in_parts,
     "torch.nn.functional.conv1d": _convolved,

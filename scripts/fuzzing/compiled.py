@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import attn
-from attn.compiler.lower import runtime_parts, runtime_routed
+from attn.compiler.lower import runtime_parts, runtime_routed, runtime_shifts
 from attn.compiler.passes import Mode
 
 from .answers import Answer, Case, Difference, difference, slopes
@@ -38,7 +38,11 @@ def compiled_differences(program: Program, mode: Mode, case: Case, wanted: Answe
 @contextmanager
 def small_groups() -> Iterator[None]:
     """Attention looks for groups and parts among however few rows."""
-    small = ((runtime_parts, {"PART": 1, "FEWEST": 1, "CALL": 0}), (runtime_routed, {"SHORTEST": 1, "SPARSE": 2}))
+    small = (
+        (runtime_parts, {"PART": 1, "FEWEST": 1, "CALL": 0}),
+        (runtime_routed, {"SHORTEST": 1, "SPARSE": 2}),
+        (runtime_shifts, {"KEYS": 1, "STRIP": 2}),
+    )
     kept = [(module, name, getattr(module, name)) for module, values in small for name in values]
     for module, values in small:
         vars(module).update(values)

@@ -17,8 +17,8 @@ from attn.dsl.diagnostics import AttnError
 from attn.dsl.loader import Library
 
 CALLS = (
-    "scaled_dot_product_attention", "masked_attention", "chunked_attention", "sink_attention", "sink_softmax", "triangular_attention",
-    "grouped_attention",
+    "scaled_dot_product_attention", "masked_attention", "chunked_attention", "sink_attention", "sink_softmax", "distance_attention",
+    "grouped_attention", "routed_attention",
 )  # fmt: skip
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FULL: dict[str, dict[str, Any]] = {

@@ -10,6 +10,7 @@ import torch
 from torch.testing import assert_close
 
 import attn
+from attn.compiler.lower import runtime_parts, runtime_shifts
 from attn.compiler.lower.lowering import lower
 from attn.compiler.passes import optimise, passes
 from attn.compiler.passes.distances import Distances
@@ -87,7 +88,43 @@ def test_a_view_says_what_the_matrix_says(options: str) -> None:
 @pytest.mark.parametrize("n", [257, 300])
 def test_rows_of_a_causal_bias_are_taken_in_parts(n: int) -> None:
     module = agree(HEAD.format(TAKEN["causal slopes"]), given(n), N=n)
-    assert "triangular_attention" in module.code
+    assert "distance_attention" in module.code
+
+
+FEW = {
+    "powers of two": "where=is_pow2(pos(N) - pos(N')) or pos(N) == pos(N')",
+    "with a bias": f"bias=0.3 * ({APART}), where=pos(N') <= pos(N) and (is_pow2(pos(N) - pos(N')) or pos(N) - pos(N') < 3)",
+    "on both sides": "where=abs(pos(N) - pos(N')) % 5 == 0",
+    "for each head": "bias=-(pos(h) + 1) * abs(pos(N) - pos(N')), where=pos(N) - pos(N') == 0 or pos(N') - pos(N) == 4",
+}
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_few_distances_are_met_one_by_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    met: list[int] = []
+    shifted = runtime_shifts.shifted_attention
+    monkeypatch.setattr(runtime_shifts, "shifted_attention", lambda *args: met.append(len(args[3])) or shifted(*args))
+    monkeypatch.setattr(runtime_shifts, "KEYS", 0)
+    monkeypatch.setattr(runtime_shifts, "STRIP", 5)
+    monkeypatch.setattr(runtime_parts, "FEWEST", 1)
+    module = agree(HEAD.format(FEW[name]), given(1), given(2), given(13))
+    assert len(met) == 3
+    inputs = given(13)
+    with torch.no_grad():
+        strips = module(*inputs)
+    assert_close(strips, module(*inputs), rtol=1e-12, atol=1e-12)
+
+
+def test_many_distances_and_gradients_of_a_bias_stay() -> None:
+    q, row = torch.zeros(1, 1, 128, 4), torch.full((255,), float("-inf"))
+    row[[127, 130]] = 0
+    view = row.unfold(0, 128, 1)[None, None]
+    found = runtime_shifts.live_distances(q, view)
+    assert found is not None
+    assert found[0] == [0, 3]
+    assert runtime_shifts.live_distances(q, view.clone().requires_grad_()) is None
+    assert runtime_shifts.live_distances(q, torch.zeros(1, 1, 128, 128)) is None
+    assert runtime_shifts.live_distances(q.half(), view) is None
 
 
 @pytest.mark.parametrize("options", LEFT)

@@ -95,7 +95,7 @@ class _Rule:
         found = next((made for query in _queries(parts) if (made := _as_view(make, parts, query)) is not None), None)
         return None if found is None else self._taken(make, node, parts, *found)
 
-    def _taken(self, make: Make, node: Node, parts: _Parts, bias: Node, query: str, triangle: bool) -> Node | None:
+    def _taken(self, make: Make, node: Node, parts: _Parts, bias: Node, query: str, back: bool) -> Node | None:
         (key,) = parts.keys
         decision = self._decided(bias.tensor.size(query) * bias.tensor.size(key))
         if not decision.take:
@@ -103,7 +103,7 @@ class _Rule:
         self.changes.append(Change(_told(node, parts, query, decision), (node.span,)))
         turned = [make.node("flip", (x,), x.type, axes=(key,)) if x.tensor.has(key) else x for x in parts.main]
         extras = {**{name: one for name, one in parts.extras.items() if name not in ("bias", "where")}, "bias": bias}
-        options = {**node.options, "extras": tuple(extras), **({"triangle": query} if triangle else {})}
+        options = {**node.options, "extras": tuple(extras), **({"line": (query, back)} if "where" in parts.extras else {})}
         view = make.node("attend", (*turned, *extras.values()), node.type, **options)
         if not decision.condition:
             return view

@@ -24,6 +24,9 @@ def attention(d: Draft) -> None:
     words = [f"over={' '.join(over)}", f"dot={c}", "where=" + " and ".join(f"({one})" for one in conditions)]
     if d.chance(0.3):
         words.pop()
+    elif d.chance(0.2):
+        n = over[0]
+        words[-1] = f"where=is_pow2(pos({n}) - pos({n}')) or pos({n}) == pos({n}')"
     words += [f"bias={bias(d, over[0])}"] if d.chance(0.5) else []
     words += [f"by={d.rng.choice(['sigmoid', 'relu2', 'sparsemax'])}"] if d.chance(0.2) else []
     d.let(f"attend({x.name}, {x.name}, {x.name}, {', '.join(words)})")
