@@ -10,6 +10,7 @@ from ..sizes import Size
 from .attend_cost import count
 from .attend_way import Roles, attend_way, roles
 from .base import OPERATORS
+from .mask_groups import Groups
 from .products import sizes_of
 
 RANDOM = frozenset(("dropout", "droppath"))
@@ -85,7 +86,7 @@ def held_for_pairs(node: Node, training: bool, width: int) -> Size:
     total = Size.of(0)
     if way.kind == "explicit" or (way.layout is not None and _falls_back(parts, training)):
         total = total + scores * 2 * width
-    if way.layout is not None and (way.layout.causal or way.layout.groups is not None):
+    if way.layout is not None and (way.layout.causal or isinstance(way.layout.planned, Groups)):
         return total
     for name in pairs(parts):
         size = count(parts.extras[name].tensor.names, sizes)
