@@ -89,6 +89,8 @@ class AttnModule(fx.GraphModule):
         from .lowering import evaluate
 
         target = stored(self, weight.path)
+        if target.is_meta:  # it holds no numbers; filling it would import torch's compiler, which takes seconds
+            return
         if weight.init.node is not None:
             assign(target, evaluate(weight.init.node, tuple(axis.name for axis in weight.axes)))
         else:

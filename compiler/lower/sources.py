@@ -7,6 +7,7 @@ import inspect
 import re
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any, cast
 
 from .printer import literal
@@ -31,11 +32,19 @@ def code_objects(function: Any) -> Iterator[types.CodeType]:
         stack.extend(value for value in code.co_consts if isinstance(value, types.CodeType))
 
 
+@cache
 def references(function: Any) -> dict[str, Any]:
     """The globals of its module that a function or class uses, by name, in a fixed order."""
     module = vars(inspect.getmodule(function))
     names = {step.argval for code in code_objects(function) for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL"}
     return {name: module[name] for name in sorted(names) if name in module}
+
+
+@cache
+def source_of(function: Any) -> tuple[int, str]:
+    """The line at which a function or class begins, and its text. To find where it ends takes as long as all else."""
+    lines, first = inspect.getsourcelines(function)
+    return first, "".join(lines)
 
 
 class Sources:
@@ -69,10 +78,10 @@ class Sources:
 
     def text(self) -> str:
         """The constants, then every function in the order of its file."""
-        ordered = sorted(self._found.values(), key=lambda item: (item[0].__module__, inspect.getsourcelines(item[0])[1]))
+        ordered = sorted(self._found.values(), key=lambda item: (item[0].__module__, source_of(item[0])[0]))
         parts = ["\n".join(f"{name} = {value}" for name, value in sorted(self._constants.items()))] if self._constants else []
         for function, used in ordered:
-            source = inspect.getsource(function)
+            source = source_of(function)[1]
             for value in [function, *used.values()]:
                 new = self._names.get(id(value))
                 if new is not None and new != value.__name__:
