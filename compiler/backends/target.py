@@ -13,6 +13,7 @@ Backend = Literal["eager", "inductor", "package"]
 of time, in one graph without any Python."""
 Wanted = Literal["eager", "inductor", "auto"]
 """What a caller may ask for."""
+Device = Literal["cpu", "cuda"]
 Half = Literal["bfloat16", "float16"]
 BACKENDS: tuple[Wanted, ...] = ("eager", "inductor", "auto")
 
@@ -22,6 +23,7 @@ class Target:
     """What the passes and the lowering write for."""
 
     backend: Backend = "eager"
+    device: Device = "cpu"
     half: Half | None = None
     """The dtype of what is computed; weights, statistics and sums are float32. None: everything is in the dtype of the weights."""
 
@@ -45,6 +47,11 @@ def checked_backend(name: str) -> Wanted:
 def half_of(name: str) -> Half | None:
     """The half precision of this name, if it is one."""
     return "bfloat16" if name == "bfloat16" else "float16" if name == "float16" else None
+
+
+def device_of(device: object) -> Device:
+    """The kind of a device, as torch writes it: `cuda:1` is of the kind `cuda`; all others are written for as the CPU is."""
+    return "cuda" if str(device).partition(":")[0] == "cuda" else "cpu"
 
 
 def _is_backend(name: str) -> TypeGuard[Wanted]:

@@ -10,6 +10,7 @@ from ..graph import Body, Graph, Node, topological
 from ..ops.attend_held import has_gradients, told
 from ..ops.attend_way import Layout, Roles, Way, attend_way, copied, roles
 from ..ops.mask_groups import Groups
+from ..ops.pairs import Flexible, flexible
 from ..passes.pipeline import Optimised
 from ..passes.rewriting import everything
 from ..sizes import Size, equal
@@ -30,13 +31,16 @@ PLANNED = {
     "where many are chosen",
 }
 """What is said of masks that depend on data, by whether they compare numbers."""
+BLOCKS = "blocks without an allowed pair are left out, as told by positions and numbers"
+WHOLE_MASK = "it is looked at whole for the blocks that have no allowed pair"
 Site = tuple[Span, tuple[str, ...]]
 
 
 def attentions(optimised: Optimised) -> list[Attention]:
     """The attentions of the graph that runs, those written out in it, and those that passes took apart; in the order of the text."""
     when, training = _conditions(optimised.graph), optimised.mode == "train"
-    found = [(node, _one(node, training, when.get(node, ""))) for node in _attends(optimised.graph)]
+    on_gpu = optimised.target.device == "cuda"
+    found = [(node, _one(node, training, when.get(node, ""), on_gpu)) for node in _attends(optimised.graph)]
     found += written_out(optimised)
     found += _taken_apart(optimised)
     return _gathered(found)
@@ -65,8 +69,11 @@ def _conditions(graph: Graph) -> dict[Node, str]:
     return found
 
 
-def _one(node: Node, training: bool, condition: str) -> Attention:
+def _one(node: Node, training: bool, condition: str, on_gpu: bool = False) -> Attention:
     parts, way = roles(node), attend_way(node)
+    found = flexible(parts, way.layout) if on_gpu and way.layout is not None else None
+    if found is not None:
+        return _flexible(parts, way, found, condition)
     return Attention(
         place=place_of(node.span),
         name=node.name,
@@ -80,6 +87,23 @@ def _one(node: Node, training: bool, condition: str) -> Attention:
         obstacles=obstacles(parts, way),
         remarks=[*([condition] if condition else []), *_remarks(parts, way, training)],
     )
+
+
+def _flexible(parts: Roles, way: Way, found: Flexible, condition: str) -> Attention:
+    """One call of FlexAttention."""
+    assert way.layout is not None
+    remarks = [condition] if condition else []
+    if found.mask is not None:
+        known = found.told is not None and any(one is not None for one in found.told)
+        remarks.append(f"`where=` is a function of a pair, and {BLOCKS if known else WHOLE_MASK}")
+    if found.bias is not None:
+        remarks.append("`bias=` is a function of a score and its pair")
+    return Attention(
+        place=place_of(parts.node.span), name=parts.node.name, scopes=[], way="fused", function="flex_attention", scores=scores_text(parts),
+        layout=_dimensions(way.layout), scratch=amount(scratch_bytes(parts.node)),
+        text=f"one call of PyTorch's FlexAttention on {_dimensions_text(way.layout)}; the scores {scores_text(parts)} are never held",
+        obstacles=[], remarks=remarks,
+    )  # fmt: skip
 
 
 def function_of(node: Node, way: Way) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from ..backends.rule import chosen_backend
-from ..backends.target import Target, Wanted, checked_backend, half_of
+from ..backends.target import Target, Wanted, checked_backend, device_of, half_of
 from ..cost import body_cost
 from ..graph import Graph, Node
 from ..passes.base import Mode
@@ -36,6 +36,7 @@ def explain_program(
     backend: str = "eager",
     dtype: Any = None,
     memory: Any = None,
+    device: Any = None,
     stop_after: str | None = None,
     copies: bool = False,
     listings: bool = False,
@@ -48,7 +49,7 @@ def explain_program(
     graph = program.graph(bind, inputs, checking=True)
     choice = _chosen(graph, level, mode, checked_backend(backend))
     half = half_of(str(dtype).removeprefix("torch."))
-    target, limit = Target("eager" if choice is None else choice.chosen, half), limit_for(memory, level)
+    target, limit = Target("eager" if choice is None else choice.chosen, device_of(device), half), limit_for(memory, level)
     optimised = chosen_optimiser(level, mode, stop_after, target=target, limit=limit)(graph)
     return Explanation(
         block=program.name,

@@ -21,7 +21,7 @@ from ..passes.pipeline import Optimised
 from ..passes.slices.facts import NO_FACTS
 from ..program import BlockProgram
 from .checkpoint import Names, fitting, load_weights
-from .inductor import optimiser_for
+from .inductor import optimiser_for, usable_device
 from .lowering import lower
 from .module import AttnModule
 from .relying import Reliance, zero_slices
@@ -61,7 +61,7 @@ def compile_program(
         from ..verify import require
 
         require(graph, level=level, mode=mode, dtype=dtype, pipeline=told_passes(level, mode, limit=limit))
-    optimiser = optimiser_for(graph, wanted, level, mode, half, limit)
+    optimiser = optimiser_for(graph, wanted, level, mode, half, limit, usable_device(device))
     make = partial(
         lower, graph, dtype=dtype if half is None else torch.float32, device=device, variant=variant, program=program.unit.source.text
     )

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..graph import Node
 from ..sizes import Size
 from ..types import Axis
+
+if TYPE_CHECKING:
+    from ..ops.pairs import Pairs
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,15 @@ class Emitter(Protocol):
 
     def device(self) -> Any:
         """The device at run time, for making tensors (`device=e.device()`)."""
+        ...
+
+    def device_kind(self) -> str:
+        """The kind of device that this is written for: `cpu` or `cuda`."""
+        ...
+
+    def per_pair(self, pairs: Pairs, dimensions: Sequence[Sequence[Axis]], added: bool = False) -> tuple[Any, tuple[Any, ...]]:
+        """Emit a function of one pair as a body of its own: its attribute, and what it is given beside the places along `dimensions`.
+        With `added` it adds to a score."""
         ...
 
     def training(self) -> Any:

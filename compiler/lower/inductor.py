@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import warnings
 from collections.abc import Callable
 from typing import Any, cast
@@ -13,7 +14,7 @@ from ...dsl.diagnostics import AttnError, Diagnostic
 from ...dsl.render import render_all
 from ...dsl.source import NOWHERE
 from ..backends.rule import Choice, chosen_backend
-from ..backends.target import Half, Target, Wanted
+from ..backends.target import Device, Half, Target, Wanted
 from ..graph import Graph
 from ..passes.base import Mode
 from ..passes.choosing import chosen_optimiser
@@ -45,29 +46,51 @@ def compiled(straight: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def optimiser_for(
-    graph: Graph, wanted: Wanted, level: int, mode: Mode, half: Half | None = None, limit: MemoryLimit | None = None
+    graph: Graph,
+    wanted: Wanted,
+    level: int,
+    mode: Mode,
+    half: Half | None = None,
+    limit: MemoryLimit | None = None,
+    device: Device = "cpu",
 ) -> Callable[[Graph], Optimised]:
     """The optimiser of a level and mode, for the backend that is asked for or that pays; eager under a memory limit. Raises AttnError, as
     `usable_backend` does."""
-    plain = chosen_optimiser(level, mode, target=Target(half=half), limit=limit)
+    plain = chosen_optimiser(level, mode, target=Target("eager", device, half), limit=limit)
     if wanted == "eager" or (wanted == "auto" and limit is not None and limit.limit is not None):
         return plain
-    return chosen_optimiser(level, mode, target=Target(usable_backend(wanted, plain(graph).graph).backend, half))
+    return chosen_optimiser(level, mode, target=Target(usable_backend(wanted, plain(graph).graph, device).backend, device, half))
 
 
-def usable_backend(wanted: Wanted, graph: Graph) -> Choice:
+def usable_device(device: Any) -> Device:
+    """The kind of device that the text is written for. Raises AttnError (E0610) for CUDA where there is none."""
+    if device is None or torch.device(device).type != "cuda":
+        return "cpu"
+    if torch.cuda.is_available():
+        return "cuda"
+    raise AttnError([Diagnostic("E0610", "PyTorch finds no CUDA device here", NOWHERE, help="leave out device='cuda'")])
+
+
+def usable_backend(wanted: Wanted, graph: Graph, device: Device = "cpu") -> Choice:
     """The backend for an optimised graph. Raises AttnError (E0610) where inductor is asked for and cannot work; `auto` warns
     then, and is eager."""
     choice = chosen_backend(wanted, graph)
     if choice.backend == "eager":
         return choice
-    missing = missing_compiler()
+    missing = missing_compiler() if device == "cpu" else missing_triton()
     if missing is None:
         return choice
     if wanted == "inductor":
         raise AttnError([missing])
     warnings.warn(render_all([Diagnostic("W0805", missing.title, NOWHERE, help=missing.help)], color=False), stacklevel=4)
     return Choice("eager", f"{missing.title}; without that: {choice.text}")
+
+
+def missing_triton() -> Diagnostic | None:
+    """What keeps inductor from making kernels for a GPU."""
+    if importlib.util.find_spec("triton") is not None:
+        return None
+    return Diagnostic("E0610", "inductor needs the package triton for a GPU, and it is not there", NOWHERE, help="pip install triton")
 
 
 def missing_compiler() -> Diagnostic | None:

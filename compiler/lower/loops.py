@@ -24,6 +24,7 @@ class BodyWriter(Writer):
     def __init__(self, parent: Writer) -> None:
         super().__init__(fx.Graph())
         self.parent = parent
+        self.kind = parent.kind
         self.captured: list[Any] = []
         self.bodies: dict[str, fx.GraphModule] = {}
         self._last: fx.Node | None = None

@@ -117,6 +117,7 @@ def write(
     writer = ModuleWriter(graph, taken, dtype, None if target.half is None else getattr(torch, target.half))
     if in_place and also is None and target.half is None:
         writer.puts, writer.trains = puts(graph), not prepare
+    writer.kind = target.device
     entry = Entry(writer, graph)
     try:
         entry.begin(writer.first_float_weight())

@@ -70,7 +70,7 @@ def write_package(
     module = lower(
         graph,
         dtype=None if half is None else torch.float32,
-        optimiser=chosen_optimiser(level, "infer", target=Target("package", half)),
+        optimiser=chosen_optimiser(level, "infer", target=Target("package", half=half)),
     )
     if weights is not None:
         load_weights(module, weights, names, ignore)

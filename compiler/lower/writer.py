@@ -11,6 +11,7 @@ from torch import fx
 
 from ..graph import Node, Weight
 from ..ops.base import OPERATORS
+from ..ops.pairs import Pairs
 from ..sizes import Size
 from ..types import Axis
 from . import arithmetic
@@ -32,6 +33,7 @@ class Writer(Moves, ABC):
         super().__init__()
         self.graph = graph
         self.dtype = dtype
+        self.kind = "cpu"
         self.half: torch.dtype | None = None
         """The working type, where weights are kept in another."""
         self.symbols: dict[str, Callable[[], Any]] = {}
@@ -209,6 +211,9 @@ class Writer(Moves, ABC):
         rename(node, name)
         return node
 
+    def device_kind(self) -> str:
+        return self.kind
+
     def training(self) -> Any:
         return self.get_attr("training")
 
@@ -238,6 +243,11 @@ class Writer(Moves, ABC):
         from .loops import write_pairs
 
         return write_pairs(self, ground, nodes, results, axes)
+
+    def per_pair(self, pairs: Pairs, dimensions: Sequence[Sequence[Axis]], added: bool = False) -> tuple[Any, tuple[Any, ...]]:
+        from .pairs import write_pairs
+
+        return write_pairs(self, pairs, dimensions, added)
 
     def choice(self, node: Node) -> Value:
         from .loops import write_choice

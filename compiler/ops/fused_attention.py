@@ -11,6 +11,7 @@ from ..sizes import Size
 from ..types import Axis, TensorType
 from .attend_way import Layout
 from .attention_parts import Parts, combine, told_apart
+from .flex import flex
 from .mask_groups import Groups, Routed, Told
 
 Dimensions = Sequence[Sequence[str]]
@@ -46,6 +47,9 @@ def _as_queries(e: Emitter, parts: Parts, result: Value, layout: Layout) -> Valu
 
 def _call(e: Emitter, parts: Parts, layout: Layout, main: tuple[Any, Any, Any], options: dict[str, Any]) -> Any:
     """The function that says what this attention has: a sink, a mask, or neither."""
+    made = flex(e, parts, layout, main, options)
+    if made is not None:
+        return made
     if layout.causal:
         return e.call("torch.nn.functional.scaled_dot_product_attention", *main, is_causal=True, **options)
     dimensions = (layout.batch, layout.heads, layout.rows)

@@ -137,6 +137,12 @@ class Tracer(Moves):
     def device(self) -> Any:
         return None
 
+    def device_kind(self) -> str:
+        return "cpu"
+
+    def per_pair(self, pairs: Any, dimensions: Any, added: bool = False) -> tuple[Any, tuple[Any, ...]]:
+        return None, ()
+
     def training(self) -> Any:
         return Number()
 

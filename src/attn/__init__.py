@@ -99,6 +99,7 @@ def explain(
     backend: str = "eager",
     dtype: Any = None,
     memory: Any = None,
+    device: Any = None,
     stop_after: str | None = None,
     copies: bool = False,
     **sizes: Any,
@@ -114,7 +115,7 @@ def explain(
 
     return explain_program(
         load(source, block), {**(bind or {}), **sizes}, inputs,
-        level=level, mode=mode, backend=backend, dtype=dtype, memory=memory, stop_after=stop_after, copies=copies,
+        level=level, mode=mode, backend=backend, dtype=dtype, device=device, memory=memory, stop_after=stop_after, copies=copies,
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @backend_option
 @dtype_option
 @memory_option
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="What the text is written for.")
 @click.option("--format", "format", type=TEXT_OR_JSON, default="text", help="How to print it.")
 @click.option("--copies", is_flag=True, help="Compile and run it once, to find the copies that only change the order in memory.")
 @click.option("--stop-after", metavar="PASS", help="Run no pass after this one.")
@@ -37,6 +38,7 @@ def explain(
     backend: str,
     dtype: str,
     memory: str | int | None,
+    device: str,
     format: str,
     copies: bool,
     stop_after: str | None,
@@ -55,7 +57,8 @@ def explain(
     ctx.meta["attn.format"] = format
     program = load(*read_target(target))
     report = explain_program(
-        program, bind, inputs, level=level, mode=mode, backend=backend, dtype=dtype, memory=memory, stop_after=stop_after, copies=copies,
+        program, bind, inputs, level=level, mode=mode, backend=backend, dtype=dtype, device=device, memory=memory,
+        stop_after=stop_after, copies=copies,
         listings=listings, timings=timings,
     )  # fmt: skip
     click.echo(report.model_dump_json(indent=2) if format == "json" else str(report))
