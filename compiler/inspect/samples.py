@@ -217,7 +217,7 @@ def _read_image(path: Path, size: tuple[int | None, int | None]) -> Tensor:
             data = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
             return data.reshape(image.height, image.width, 3).permute(2, 0, 1).float() / 255
     except (OSError, ValueError, SyntaxError) as error:
-        raise refused(f"`{path}` cannot be read as an image: {error}") from None
+        raise refused(f"`{path}` cannot be read as an image: {getattr(error, 'strerror', None) or error}") from None
 
 
 # ---------------------------------------------------------------- all of them

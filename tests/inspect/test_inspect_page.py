@@ -45,6 +45,7 @@ def test_the_report_opens_and_follows_what_is_chosen(browser: Browser, page_path
         titles = page.locator("h2").all_inner_texts()
         assert titles == ["Maps", "Heads", "Sinks", "Rollout and flow", "Heads alike", "Gates"]
         assert page.locator(".heads canvas").count() == 4
+        assert page.locator("#sinks .name").first.inner_text() == "Received in x#1"
         page.locator(".heads canvas").nth(3).click()
         assert page.locator(".maps figure > .name").inner_text().endswith("head 1")
         assert page.locator('.heads canvas[aria-pressed="true"]').count() == 1

@@ -33,7 +33,7 @@ function render() {
 /** What is common to the names of all sites is not repeated: `layers[3].attention.weights` is `layers[3]`. */
 const siteLabels = (() => {
   const step = (site) => Object.entries(site.steps).map(([axis, place]) => ` ${axis}=${place}`).join("");
-  const names = report.sites.map((site) => (site.address.replace(/\.?weights$/, "") + step(site)).trim() || site.name);
+  const names = report.sites.map((site) => (site.address.replace(/\.?weights(?=#|$)/, "") + step(site)).trim() || site.name);
   let end = 0;
   const common = (count) => names.every((name) => name.slice(-count) === names[0].slice(-count) && name.length > count);
   while (names.length > 1 && common(end + 1)) end++;
@@ -75,7 +75,7 @@ function large(sample) {
   const tell = (i, j, value) => { said.textContent = i === null ? "" : `${one.rows[i]} reads ${one.keys[j]}: ${value.toFixed(3)}`; };
   const choose = (i) => { chosen.row = i; render(); };
   const figures = element("div", {});
-  const grid = patches(sample, one, cells);
+  const grid = patches(sample, cells);
   if (grid) figures.append(overPatches(sample, one, cells, row, grid, choose));
   else figures.append(heat(cells, { rows: one.rows, columns: one.keys, width: Math.min(400, 34 * cells.columns), said: tell, onrow: choose, chosen: row, name: one.site }));
   const numbers = one.heads[chosen.head];
@@ -95,8 +95,8 @@ function tokens(one, cells, row, choose) {
   }));
 }
 
-/** The rows and columns of patches, where the keys of a map are those of an image. */
-function patches(sample, one, cells) {
+/** The rows and columns of patches, where the columns of a map are those of an image. */
+function patches(sample, cells) {
   const fits = sample.grid && sample.grid[0] * sample.grid[1] + sample.extra === cells.columns;
   return fits ? sample.grid : null;
 }
@@ -138,7 +138,14 @@ function sinks(sample) {
   all.sort((a, b) => b.times - a.times);
   const children = [];
   const same = sample.maps.every((one) => one.key_count === sample.maps[0].key_count);
-  if (same && sample.maps[0].key_count <= 64) {
+  const received = sample.maps[chosen.site].shares;
+  const grid = patches(sample, { columns: received.length });
+  if (grid) {
+    const values = onGrid((j) => received[j], grid, sample.extra);
+    const [least, most] = range(matrix(values));
+    const words = "Shares of all weights, the mean over the heads. 1 is an even share. ";
+    children.push(figure(`Received in ${siteLabels[chosen.site]}`, overImage(sample.image, values), element("span", {}, words, colours(least, most, sample.image))));
+  } else if (same && sample.maps[0].key_count <= 64) {
     const cells = matrix(sample.maps.map((one) => one.shares));
     children.push(figure("Received, in shares", heat(cells, { rows: siteLabels, columns: sample.maps[0].keys, width: Math.min(620, 38 * cells.columns), height: 24 * cells.rows, numbers: cells.columns <= 24, name: "received" }), "The mean over the heads of each attention. 1 is an even share."));
   }
@@ -182,7 +189,7 @@ function tokenFlow(sample) {
 /** What of each input token (columns) reaches the end (rows): a matrix, or over the image for one row. */
 function reached(sample, name, cells, rows, row, least, words) {
   const labels = sample.token_flow.labels;
-  const grid = patches(sample, null, cells);
+  const grid = patches(sample, cells);
   if (!grid) return figure(name, heat(cells, { rows, columns: labels, width: Math.min(400, 30 * cells.columns), least, name }), element("span", {}, words, legend(cells.most, least)));
   const values = onGrid((j) => cells.at(row, j), grid, sample.extra);
   const [low, high] = range(matrix(values));
