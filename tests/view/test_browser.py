@@ -289,6 +289,9 @@ def test_the_picture_is_exported_as_svg_and_png(vit: Page, tmp_path: Path) -> No
     svg = found[0].decode()
     assert svg.count("layers.") >= 12
     assert "<script" not in svg
+    assert "tracing" not in svg.split("</style>")[1]
+    vit.evaluate("viewer.pin('D')")
+    assert "strand axis" in vit.evaluate("viewer.active.exported('light')[0]").split('class="edge lit"')[1]
     assert "var(" not in svg
 
 

@@ -385,12 +385,14 @@ class Canvas {
     const margin = 8, [, , width, height] = this.picture.groups[0], { top, bottom } = part ?? { top: 0, bottom: height };
     const full = { width: width + 2 * margin, height: bottom - top + 2 * margin };
     const root = shape("svg", { xmlns: SVG, class: "graph", viewBox: `0 ${short(top)} ${short(full.width)} ${short(full.height)}`, width: short(full.width), height: short(full.height) });
+    root.classList.toggle("tracing", this.app.axis !== null);
     root.append(shape("title", {}, this.app.data.title), shape("style", {}, this.app.data.style[theme]), shape("rect", { class: "page", y: short(top), width: short(full.width), height: short(full.height) }));
     const inner = shape("g", { transform: `translate(${margin} ${margin})` });
     for (const item of this.items) {
       if (item.y > bottom || item.y + item.height < top) continue;
       const made = this.make(item);
       if (item.kind === "box") this.dress(made, item);
+      if (this.app.axis !== null) this.light(made, item);
       if (item.kind !== "wire") { made.removeAttribute("style"); made.setAttribute("transform", `translate(${short(item.x)} ${short(item.y)})`); }
       for (const part of made.querySelectorAll(".toggle.plus, .handle")) part.remove();
       inner.append(made);
