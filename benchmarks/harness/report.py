@@ -111,14 +111,14 @@ def quote(measured: Sequence[Line]) -> str:
 
 
 def rows(measured: Sequence[Line]) -> str:
-    head = ("row", "attn", AUTHOR, COMPILED, "best peer", "by", "otherwise", "of floor", "error")
+    head = ("family", "row", "attn", AUTHOR, COMPILED, "best peer", "by", "otherwise", "of floor", "error")
     return markdown(head, map(cells, measured))
 
 
 def cells(one: Line) -> tuple[str, ...]:
     off = "-" if one.ours.error is None else f"{one.ours.error:.0e}"
     ratios = ratio(one, AUTHOR), ratio(one, COMPILED), peer(one)
-    return one.row.title, duration(one.seconds), *ratios, backend(one.way), otherwise(one), number(one.of_floor), off
+    return one.row.family, one.row.title, duration(one.seconds), *ratios, backend(one.way), otherwise(one), number(one.of_floor), off
 
 
 def losses(measured: Sequence[Line]) -> str:

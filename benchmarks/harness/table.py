@@ -122,7 +122,7 @@ def sentences(lines: Sequence[Line], rows: Sequence[Row]) -> list[str]:
         one, name, value = worst
         found.append(f"The worst row is {one.row.name}, where {name} takes {value:.2f} times as long as attn.")
     found.append(
-        f"{len(short(lines))} rows below {ENOUGH} of what is wanted; in {len(behind(lines))} a peer takes less than {TIE} of our time."
+        f"{len(short(lines))} rows are below {ENOUGH} of what is wanted. In {len(behind(lines))} a peer takes less than {TIE} of our time."
     )
     wrong = [f"{one.row.name}: {fault}" for one in lines for fault in one.faults]
     return [*found, f"Not within {CLOSE:g} of float64: {'; '.join(wrong)}." if wrong else f"All values are within {CLOSE:g} of float64."]
