@@ -120,15 +120,15 @@ def scan(
     positions = torch.arange(steps, device=carries[0].device if carries else sliced[0].device if sliced else None)
     state, sliced, whole = widened(carries), widened(sliced), widened(whole)
     inside = [x.dtype for x in state]
+    columns = [x.unbind(0) for x in sliced]  # indexing would make the gradient of each step as large as the whole
     rows: list[tuple[Tensor, ...]] = []
     for step in range(steps - 1, -1, -1) if reverse else range(steps):
-        results = body(positions[step], *state, *[x[step] for x in sliced], *whole)
+        results = body(positions[step], *state, *[column[step] for column in columns], *whole)
         rows.append(results[: len(yields)])
         state = [x.to(kept) for x, kept in zip(results[len(yields) :], inside, strict=True)]
     if reverse:
         rows.reverse()
-    columns = range(len(yields))
-    stacked = [torch.stack([row[i] for row in rows]) for i in columns] if rows else no_rows(yields, kinds, dtype, positions)
+    stacked = [torch.stack([row[i] for row in rows]) for i in range(len(yields))] if rows else no_rows(yields, kinds, dtype, positions)
     return cast_kinds([*stacked, *state], kinds, dtype)
 
 

@@ -38,6 +38,12 @@ SPELLINGS = {
     "loop with a gate from the end": LOOP.format(f"sigmoid(g) * (s + {OUTER})", " reverse", "0.5"),
     "loop with a rate for each feature": LOOP.format(f"sigmoid(a) * s + {OUTER}", "", 0),
     "loop with a gate for each feature": LOOP.format(f"sigmoid(w) * s + (1 - sigmoid(w)) * {OUTER}", "", "0.5"),
+    "moving average": "return scan N (s: [*, e] = 0) {\n        s = sigmoid(g) * s + (1 - sigmoid(g)) * v * pos(N)\n"
+    "        yield tanh(s)\n    }",
+    "average from the end with a rate for each feature": "return scan N reverse (s: [*, e] = 0.5) {\n        s = s * sum(tanh(a), d) + v\n"
+    "        yield s * v\n    }",
+    "states for two axes": "return scan N (s: [*, d, e] = 0.1) {\n        s = exp(-expand(square(k), e) * tanh(v)) * s + expand(k, e) * v\n"
+    "        yield dot(q, s, over=d)\n    }",
     "loop of two": "return scan N (s: [*, d, e] = 0, z: [*, d] = 1) {\n        s = s + expand(tanh(k), e) * v\n        z = g * z + k\n"
     "        yield dot(q, s, over=d) / (2 + square(dot(q, z, over=d)))\n    }",
 }  # fmt: skip

@@ -63,7 +63,7 @@ class Parts:
 def in_chunks(make: Make, one: Running, chunk: int, number: int) -> Node:
     """The running product in chunks of so many positions, or in one where there are no more than that. A loop gets the `number`."""
     if one.reverse:
-        return _flipped(make, in_chunks(make, _turned(make, one), chunk, number), one.axis)
+        return flipped(make, in_chunks(make, _turned(make, one), chunk, number), one.axis)
     parts = _parts(make, one)
     if parts.v is None and parts.decay is None:
         return _summed(make, one, parts)
@@ -99,11 +99,11 @@ def _parts(make: Make, one: Running) -> Parts:
 
 def _turned(make: Make, one: Running) -> Running:
     """Everything from the end."""
-    q, k, v = (tuple(_flipped(make, node, one.axis) for node in side) for side in (one.q, one.k, one.v))
-    return replace(one, q=q, k=k, v=v, decay=None if one.decay is None else _flipped(make, one.decay, one.axis), reverse=False)
+    q, k, v = (tuple(flipped(make, node, one.axis) for node in side) for side in (one.q, one.k, one.v))
+    return replace(one, q=q, k=k, v=v, decay=None if one.decay is None else flipped(make, one.decay, one.axis), reverse=False)
 
 
-def _flipped(make: Make, x: Node, axis: Axis) -> Node:
+def flipped(make: Make, x: Node, axis: Axis) -> Node:
     return make.node("flip", (x,), x.type, axes=(axis.name,)) if x.tensor.has(axis.name) else x
 
 
@@ -175,8 +175,9 @@ def _left(make: Make, keys: Node, values: Node | None, row: Axis) -> Node:
     return make.total(keys, (row.name,)) if values is None else make.dot((keys, make.widened(values)), (row.name,))
 
 
-def carried(make: Make, state: Node, kept: Node, axis: Axis, number: int) -> Node:
-    """`s[c] = kept[c - 1] * s[c - 1] + state[c - 1]` from 0, along the chunks: what each of them starts with. Held in float32 at least."""
+def carried(make: Make, state: Node, kept: Node, axis: Axis, number: int, start: Node | None = None) -> Node:
+    """`s[c] = kept[c - 1] * s[c - 1] + state[c - 1]` along the chunks, from `start` or 0: what each of them begins with. Held in float32
+    at least."""
     state, kept = make.widened(state), make.widened(kept)
     inside = state.tensor.without((axis.name,))
     moves = kept.tensor.has(axis.name)
@@ -185,7 +186,8 @@ def carried(make: Make, state: Node, kept: Node, axis: Axis, number: int) -> Nod
     step, old, decay, more = (parameter(make, type, number, place, names[place]) for place, type in enumerate(types))
     new = make.expand(make.arithmetic("add", make.arithmetic("mul", decay, old), more), inside.axes)
     body = Body((step, old, decay, more) if moves else (step, old, more, decay), (old,), (new,))
-    inputs = (make.full(0.0, inside.axes), *((kept, state) if moves else (state, kept)))
+    first = make.full(0.0, inside.axes) if start is None else make.expand(make.widened(start), inside.axes)
+    inputs = (first, *((kept, state) if moves else (state, kept)))
     types_out = TupleType((inside.plus((axis,)), inside))
     options = {"axis": axis.name, "reverse": False, "carries": 1, "sliced": 2 if moves else 1, "length": axis.size, "number": number}
     return make.node("item", (make.node("scan", inputs, types_out, body=body, **options),), types_out.items[0], index=0)

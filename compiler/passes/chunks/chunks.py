@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -22,10 +22,11 @@ from .lifting import Unlifted
 from .loop import Loop, Reading, last, last_work, loop_of, loop_work, memories
 from .running import Running
 from .spelled import running_of
+from .stepped import in_steps, stepped_work
 
 SIGNS = frozenset(("cumsum", "le", "lt", "ge", "gt", "scan"))
 """Operators without one of which a graph has nothing for this pass."""
-FEW = "so few steps take less time"
+FEW = "its steps take less time"
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,9 @@ class Chunks(Pass):
         made = rewrite(graph, rule)
         return Outcome(made, tuple(rule.changes), tuple(rule.left))
 
-    def worth(self, axis: Axis, written: Size, chunked: Size) -> Decision:
+    def worth(self, axis: Axis, written: Size, chunked: Size, leading: bool = False) -> Decision:
         """For which sizes."""
-        return worth(written, chunked) if self.least is None else from_size(axis.size, self.least)
+        return worth(written, chunked, leading) if self.least is None else from_size(axis.size, self.least)
 
     def rows_of(self, one: Running) -> int:
         return self.few if one.decays_apart else self.rows
@@ -60,7 +61,7 @@ class Chunks(Pass):
 class _Rule:
     """Takes one running product or result of a loop after another."""
 
-    def __init__(self, options: Chunks, nodes: list[Node]) -> None:
+    def __init__(self, options: Chunks, nodes: Sequence[Node]) -> None:
         self.options = options
         self.chooser = Chooser(choices(nodes))
         self.number = max([node["number"] for node in nodes if node.op == "scan"], default=0)
@@ -92,8 +93,7 @@ class _Rule:
         return self._chosen(make, (made, now), decision, ground)
 
     def _chunked(self, make: Make, found: Running) -> Node:
-        self.number += 1
-        return in_chunks(make, found, self.options.rows_of(found), self.number)
+        return in_chunks(make, found, self.options.rows_of(found), self._fresh())
 
     def _chosen(self, make: Make, ways: tuple[Node, Node], decision: Decision, ground: Iterable[Node]) -> Node:
         known = frozenset(ground)
@@ -109,18 +109,21 @@ class _Rule:
         except NotLinear as stop:
             found = f"`{stop.node.op}` does more to a carried value than scaling it and adding to it"
         except Unlifted as stop:
-            found = f"`{stop.node.op}` is no product with a carried value that is added up"
+            found = f"`{stop.node.op}` cannot be done at many positions at once"
         if isinstance(found, str):
             self._stays(loop, found)
             return None
         made, decision, said = found
-        self.changes.append(Change(f"the scan along {loop.axis.name} is no loop: {said}{_where(decision)}", (loop.node.span,)))
+        self.changes.append(Change(f"the scan along {loop.axis.name} {said}{_where(decision)}", (loop.node.span,)))
         return self._chosen(make, (make.expand(made, now.axes), now), decision, loop.node.inputs)
 
     def _read(self, make: Make, now: Node, loop: Loop, index: int) -> tuple[Node, Decision, str] | str:
         """A yield: what it becomes, for which sizes, and what is said of it; or why it stays."""
         reading = Reading(make, loop)
-        reading.find(loop.body.yields[index])
+        try:
+            reading.find(loop.body.yields[index])
+        except Unlifted:
+            return self._stepped(make, now, loop, index)
         planned = sum((work_of(one.running, self.options.rows_of(one.running)) for one in reading.reads.values()), Size.of(0))
         decision = self.options.worth(loop.axis, loop_work(loop), planned)
         if not decision.take:
@@ -130,14 +133,28 @@ class _Rule:
             made = self._chunked(make, one.running)
             values[node] = made if one.from_start is None else make.arithmetic("add", made, one.from_start)
         rows = sorted({self.options.rows_of(one.running) for one in reading.reads.values()})
-        said = f"{_name(now)} is taken in chunks of {' and '.join(map(str, rows))}: pairs inside a chunk, a state between chunks"
+        said = (
+            f"is no loop: {_name(now)} is taken in chunks of {' and '.join(map(str, rows))}: pairs inside a chunk, a state between chunks"
+        )
         return reading.value(loop.body.yields[index], values), decision, said
+
+    def _stepped(self, make: Make, now: Node, loop: Loop, index: int) -> tuple[Node, Decision, str] | str:
+        """A yield that reads a carried value otherwise than by a product."""
+        decision = self.options.worth(loop.axis, *stepped_work(loop, self.options.rows), leading=True)
+        if not decision.take:
+            return FEW
+        made = in_steps(make, loop, index, self.options.rows, self._fresh)
+        return made, decision, f"has fewer steps: all chunks of {self.options.rows} step at once, twice, and a state from chunk to chunk"
+
+    def _fresh(self) -> int:
+        self.number += 1
+        return self.number
 
     def _last(self, make: Make, now: Node, loop: Loop, index: int) -> tuple[Node, Decision, str] | str:
         """A carried value after the last step."""
         memory = memories(make, loop)[index - len(loop.body.yields)]
         decision = self.options.worth(loop.axis, loop_work(loop), last_work(memory))
-        return (last(make, loop, memory), decision, f"{_name(now)} is one sum") if decision.take else FEW
+        return (last(make, loop, memory), decision, f"is no loop: {_name(now)} is one sum") if decision.take else FEW
 
     def _stays(self, loop: Loop, why: str) -> None:
         change = Change(f"the scan along {loop.axis.name} stays a loop: {why}", (loop.node.span,))

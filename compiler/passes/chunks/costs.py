@@ -44,10 +44,10 @@ def _count(axes: dict[str, Axis]) -> Size:
     return elements(tuple(axis.size for axis in axes.values()))
 
 
-def worth(written: Size, chunked: Size) -> Decision:
-    """For which sizes chunks cost less, whatever the leading axes are: one of each decides. A few positions take the plain form."""
+def worth(written: Size, chunked: Size, leading: bool = False) -> Decision:
+    """For which sizes chunks cost less. A few positions take the plain form. Without `leading` the axes of `*` count as 1."""
     try:
-        gap = (written - chunked).substitute({STAR: 1})
+        gap = written - chunked if leading else (written - chunked).substitute({STAR: 1})
         if gap.constant() is not None or at_least(gap, 0, effort=EFFORT) is True:
             return TAKE if at_least(gap, 0) else KEEP
         if at_least(-gap, 0, effort=EFFORT) is True:
