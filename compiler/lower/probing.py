@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -100,7 +101,7 @@ class Probing:
 
 @dataclass(frozen=True)
 class Wanted:
-    """One thing asked for: the address, its node in the graph as written, and the region below it where it is a map of weights."""
+    """One thing asked for: its address, and its node in the graph as written; of a map of weights the region, whose map is the node."""
 
     address: Address
     node: Node
@@ -119,11 +120,8 @@ def wanted_of(source: Graph, address: Address) -> Wanted:
         return Wanted(address, outside(source, node), None)
     weights = weights_of(node) if node.op == "attend" else node
     keys = key_axes(node)
-    whole = outside(source, weights)
-    rows = row_axes(source, node, whole.tensor.names)
-    if whole is not weights:  # the map of every step
-        return Wanted(address, whole, region_of(whole, (), ()), rows, keys)
-    return Wanted(address, weights, region_of(weights, keys, query_axes(node)), rows, keys)
+    region = region_of(weights, keys, query_axes(node), partial(outside, source))
+    return Wanted(address, region.map, region, row_axes(source, node, region.map.tensor.names), keys)
 
 
 def ordered(names: Sequence[str], wanted: Wanted, batch: str | None) -> tuple[str, ...]:

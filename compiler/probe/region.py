@@ -7,7 +7,7 @@ a softmax, one number of each row, the logarithm of its sum of exponentials, mak
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -44,23 +44,29 @@ class Split:
     block: Region
 
 
-def region_of(weights: Node, keys: Collection[str], queries: Collection[str]) -> Region:
-    """The operations that have an axis of the keys and one of the queries, from the weights down; without keys, the whole map."""
+def region_of(weights: Node, keys: Collection[str], queries: Collection[str], lifted: Callable[[Node], Node]) -> Region:
+    """The operations that have an axis of the keys and one of the queries, from the weights down; without keys, the whole map.
+
+    `lifted` gives a node outside of loops for one inside, with the axes of the loops, which the map then has, too."""
     inside = _inside(weights, keys, queries) if keys else {}
     if not inside:
-        whole = Node("input", (), (("name", "x_0"),), _opened(weights), weights.span)
-        return Region((weights,), (whole,), whole, weights.tensor.names)
-    leaves = tuple(dict.fromkeys(child for node in inside for child in node.inputs if child not in inside and child.op != "scalar"))
-    builder = Builder()
-    inputs = tuple(builder.make("input", (), _opened(leaf), {"name": f"x_{place}"}) for place, leaf in enumerate(leaves))
-    made = dict(zip(leaves, inputs, strict=True))
+        leaf = lifted(weights)
+        whole = Node("input", (), (("name", "x_0"),), _opened(leaf.tensor), weights.span)
+        return Region((leaf,), (whole,), whole, leaf.tensor.names)
+    below = tuple(dict.fromkeys(child for node in inside for child in node.inputs if child not in inside and child.op != "scalar"))
+    leaves, builder = tuple(map(lifted, below)), Builder()
+    inputs = tuple(builder.make("input", (), _opened(leaf.tensor), {"name": f"x_{place}"}) for place, leaf in enumerate(leaves))
+    made = dict(zip(below, inputs, strict=True))
     for node in inside:
         children = tuple(made.get(child, child) for child in node.inputs)
-        made[node] = builder.make(node.op, children, _opened(node), node.options, node.span, node.scope, node.name)
-    region = Region(leaves, inputs, made[weights], _unmixed(inside, weights.tensor.names))
+        steps = [axis for old, child in zip(node.inputs, children, strict=True) for axis in child.axes if not old.tensor.has(axis.name)]
+        type = _opened(node.tensor).plus({axis.name: axis for axis in steps}.values())
+        made[node] = builder.make(node.op, children, type, node.options, node.span, node.scope, node.name)
+    top = made[weights]
+    region = Region(leaves, inputs, top, _unmixed(inside, top.tensor.names))
     if weights.op not in ("softmax", "sink_softmax") or set(weights["axes"]) != set(keys):
         return region
-    return replace(region, split=_split(builder, region, _unmixed([node for node in inside if node is not weights], weights.tensor.names)))
+    return replace(region, split=_split(builder, region, _unmixed([node for node in inside if node is not weights], top.tensor.names)))
 
 
 def _unmixed(nodes: Iterable[Node], names: Iterable[str]) -> tuple[str, ...]:
@@ -114,6 +120,6 @@ def _crossed(node: Node, keys: Collection[str], queries: Collection[str]) -> boo
     return any(name in keys for name in names) and any(name in queries for name in names)
 
 
-def _opened(node: Node) -> TensorType:
+def _opened(type: TensorType) -> TensorType:
     """The type with a size of its own for each axis."""
-    return TensorType(tuple(Axis(name, Size.symbol(name)) for name in node.tensor.names), node.dtype)
+    return TensorType(tuple(Axis(name, Size.symbol(name)) for name in type.names), type.dtype)

@@ -94,3 +94,24 @@ def test_rows_come_in_order_and_in_parts_of_a_size() -> None:
         assert order == [(h, w) for h in range(3) for w in range(1, 8, 2)]
     assert list(row_runs({}, 3)) == [{}]
     assert list(row_runs({"N": range(0)}, 3)) == [{"N": slice(0, 0)}]
+
+
+def test_a_map_of_all_steps_of_a_loop_is_made_from_what_is_below_it() -> None:
+    text = """
+    block f(x: [B, N, D], memory: [B, M, D]) -> [B, N, D] {
+        return scan N (s: [B, D] = 0) {
+            s = s + attend(s + x, memory, memory, over=M, dot=D, where=pos(M) <= pos(N))
+            yield s
+        }
+    }"""
+    x, memory = torch.randn(2, 5, 4, dtype=torch.float64), torch.randn(2, 6, 4, dtype=torch.float64)
+    weights = seen_of(text, x, memory)
+    assert (weights.axes, weights.rows) == (("B", "N", "M"), ("N",))
+    s, whole = torch.zeros(2, 4, dtype=torch.float64), list[Tensor]()
+    for step in range(5):
+        scores = torch.einsum("bd,bmd->bm", s + x[:, step], memory) / 2
+        whole.append(scores.masked_fill(torch.arange(6) > step, -torch.inf).softmax(-1))
+        s = s + torch.einsum("bm,bmd->bd", whole[-1], memory)
+    torch.testing.assert_close(weights.tensor, torch.stack(whole, 1))
+    torch.testing.assert_close(weights.at(N=slice(2, 4), M=slice(1, 3)), torch.stack(whole, 1)[:, 2:4, 1:3])
+    assert all(set(node.tensor.names) != {"B", "N", "M"} for node in weights.region.leaves)  # never the map itself
