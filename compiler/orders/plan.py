@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ..cost import BYTES
@@ -166,4 +166,5 @@ def _same(known: Traced, before: Sequence[Value], node: Node, given: Sequence[Va
 
 def _copy_of(copy: PlannedCopy, bases: Mapping[Tensor, Tensor], node: Node) -> PlannedCopy:
     source = node.inputs[copy.node.inputs.index(copy.source)] if copy.source is not None else None
-    return replace(copy, node=node, source=source, key=(bases.get(copy.key[0], node), *copy.key[1:]))
+    key = (bases.get(copy.key[0], node), *copy.key[1:])
+    return PlannedCopy(node, source, copy.axes, copy.groups, copy.lies, copy.elements, copy.dtype, copy.kernel, key)
