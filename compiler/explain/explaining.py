@@ -47,9 +47,10 @@ def explain_program(
     `copies` compiles and runs the block once (with torch), to find the copies that only change the order in memory.
     """
     graph = program.graph(bind, inputs, checking=True)
-    choice = _chosen(graph, level, mode, checked_backend(backend))
+    limit = limit_for(memory, level)
+    choice = _chosen(graph, level, mode, checked_backend(backend), limit.limit)
     half = half_of(str(dtype).removeprefix("torch."))
-    target, limit = Target("eager" if choice is None else choice.chosen, device_of(device), half), limit_for(memory, level)
+    target = Target("eager" if choice is None else choice.chosen, device_of(device), half)
     optimised = chosen_optimiser(level, mode, stop_after, target=target, limit=limit)(graph)
     return Explanation(
         block=program.name,
@@ -76,10 +77,13 @@ def explain_program(
     )
 
 
-def _chosen(graph: Graph, level: int, mode: Mode, wanted: Wanted) -> BackendChoice | None:
+def _chosen(graph: Graph, level: int, mode: Mode, wanted: Wanted, limit: int | None) -> BackendChoice | None:
     """The backend as `compile` chooses it, where a C++ compiler is there; nothing where none was asked for."""
     if wanted == "eager":
         return None
+    if wanted == "auto" and limit is not None:
+        text = "a memory limit is kept by loops in Python, and inductor would write out their steps"
+        return BackendChoice(wanted=wanted, chosen="eager", text=text, eager=0, inductor=0, sizes={})
     choice = chosen_backend(wanted, chosen_optimiser(level, mode)(graph).graph)
     chosen: Literal["eager", "inductor"] = "eager" if choice.backend == "eager" else "inductor"
     sizes = {"batch" if name == "*" else name: size for name, size in choice.sizes}

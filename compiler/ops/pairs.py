@@ -117,7 +117,7 @@ def flexible(parts: Roles, layout: Layout) -> Flexible | None:
     dropout, or a tensor that has its own numbers for pairs."""
     if (
         layout.causal
-        or layout.triangle
+        or layout.line
         or "sink_logit" in parts.extras
         or parts.node["dropout"]
         or not ({"where", "bias"} & parts.extras.keys())

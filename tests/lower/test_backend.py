@@ -92,6 +92,9 @@ def test_explain_tells_the_choice_and_its_reason() -> None:
     assert report.backend.eager > 1.2 * report.backend.inductor
     assert "auto          inductor: elementwise operators and reductions move" in str(report)
     assert attn.explain(attn.text(MEETING), C=8).backend is None
+    limited = attn.explain("std.channel", "cbam", C=64, backend="auto", memory="64M").backend
+    assert limited is not None
+    assert limited.chosen == "eager"
 
 
 def test_inductor_does_without_orders_in_memory_that_are_made_for_eager() -> None:
