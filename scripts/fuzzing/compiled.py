@@ -12,6 +12,7 @@ from torch import Tensor
 import attn
 from attn.compiler.lower import runtime_parts, runtime_routed, runtime_shifts
 from attn.compiler.passes import Mode
+from attn.compiler.passes.distances import distances
 
 from .answers import Answer, Case, Difference, difference, slopes
 from .metamorphic import DRAWS
@@ -37,11 +38,12 @@ def compiled_differences(program: Program, mode: Mode, case: Case, wanted: Answe
 
 @contextmanager
 def small_groups() -> Iterator[None]:
-    """Attention looks for groups and parts among however few rows."""
+    """Attention looks for groups, parts and distances among however few rows."""
     small = (
         (runtime_parts, {"PART": 1, "FEWEST": 1, "CALL": 0}),
         (runtime_routed, {"SHORTEST": 1, "SPARSE": 2}),
         (runtime_shifts, {"KEYS": 1, "STRIP": 2}),
+        (distances, {"LEAST": 1}),
     )
     kept = [(module, name, getattr(module, name)) for module, values in small for name in values]
     for module, values in small:

@@ -22,6 +22,9 @@ from ..rewriting import everything, rewrite
 from .along import Line, OnLine
 from .terms import SHIFTED, seen
 
+LEAST = 1 << 14
+"""Fewer pairs are a matrix as fast."""
+
 
 @dataclass(frozen=True)
 class Distances(Pass):
@@ -31,7 +34,7 @@ class Distances(Pass):
     promise: ClassVar[str] = "a bias or mask that tells distances alone is a view of one row, and what a softmax does not see of it is gone"
     exact: ClassVar[bool] = False
 
-    least: int = 1 << 14
+    least: int = field(default_factory=lambda: LEAST)
 
     def run(self, graph: Graph, mode: Mode) -> Outcome:
         rule = _Rule(self, mode, Chooser(choices(everything(graph))))
