@@ -82,11 +82,11 @@ def run(row: str, options: argparse.Namespace) -> bool:
     """Measures a row and keeps the result. False where a process failed."""
     if row in STUDIES:
         return studied(row)
-    start = time.perf_counter()
+    start, here = time.perf_counter(), machine()
     settings = ("default",) if options.quick else tuple(SETTINGS)
     found = {setting: measured(row, setting, options) for setting in settings}
     if any(found.values()):
-        result = Result(row=row, machine=machine(), **found)
+        result = Result(row=row, machine=here, **found)
         write(path(row), result.model_dump_json(indent=1) + "\n")
     print(f"{row}: {time.perf_counter() - start:.0f} s", flush=True)
     return all(found.values())
