@@ -1,8 +1,8 @@
 """Peak memory of one head of attention (D = 64, float32) at 16,384 and 65,536 tokens: `python benchmarks/memory.py`.
 
-Naive is the published text, softmax(q k^T / sqrt(d)) v in eager PyTorch; `attn` is the same, which becomes PyTorch's fused call; the last row
-has a cap, a mask and a bias of full size besides. Every variant runs in a process of its own. What is printed is how far the resident memory
-of the process (VmHWM of Linux, set back by writing 5 to /proc/self/clear_refs once the inputs are there) rises above what it was
+Naive is the published text, softmax(q k^T / sqrt(d)) v in eager PyTorch; `attn` is the same, which becomes PyTorch's fused call; the last
+row has a cap, a mask and a bias of full size besides. Every variant runs in a process of its own. What is printed is how far the resident
+memory of the process (VmHWM of Linux, set back by writing 5 to /proc/self/clear_refs once the inputs are there) rises above what it was
 before the run, in MiB; the result, and the gradients of all three inputs, count. `raised` is the same with MALLOC_MMAP_THRESHOLD_ and
 MALLOC_TRIM_THRESHOLD_ of 1 GiB, so that the allocator keeps what is freed.
 """
