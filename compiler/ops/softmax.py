@@ -53,17 +53,39 @@ def _build_softmax(call: Call) -> Node:
     return call.node("group_softmax", (call.x, at, *masks), TensorType(axes, dtype), axes=names)
 
 
+_MOVES = (
+    "rename",
+    "expand",
+    "full",
+    "pad",
+    "concat",
+    "stack",
+    "cut",
+    "pick",
+    "item",
+    "split",
+    "merge",
+    "unfold",
+    "flip",
+    "roll",
+    "shift",
+    "lay",
+)
+MOVES = frozenset(_MOVES)
+"""What takes numbers to another place, as they are."""
+
+
 def may_be_infinite(x: Node) -> bool:
-    """Whether an infinite number comes in through number by number operators, as in `softmax(where(c, s, -inf), N)`."""
+    """Whether an infinite number comes in through operators that work number by number or move numbers, as in
+    `softmax(where(c, s, -inf), N)`."""
     waiting, seen = [x], {x}
     while waiting:
         node = waiting.pop()
-        if node.op == "scalar":
-            if isinstance(node["value"], float) and isinf(node["value"]):
-                return True
-            continue
+        number = node.options.get("value" if node.op == "scalar" else "fill")
+        if isinstance(number, float) and isinf(number):
+            return True
         operator = OPERATORS.get(node.op)
-        if node.op in ("rename", "expand") or (operator is not None and operator.pointwise):
+        if node.op in MOVES or (operator is not None and operator.pointwise):
             fresh = [source for source in node.inputs if source not in seen]
             seen.update(fresh)
             waiting.extend(fresh)
