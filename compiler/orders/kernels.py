@@ -24,7 +24,7 @@ def result_of(tracer: Tracer, target: str, args: Args, kwargs: Options) -> Any:
     rule = RULES.get(target)
     if rule is not None:
         return rule(tracer, args, kwargs)
-    if target in ELEMENTWISE or (OPERATORS[tracer.node.op].pointwise and target not in NOT_ELEMENTWISE):
+    if target in ELEMENTWISE or OPERATORS[tracer.node.op].pointwise:
         return _elementwise(tracer, args, kwargs)
     return Tensor(None)
 
@@ -169,6 +169,26 @@ def _view(name: str) -> Rule:
     return rule
 
 
+def _in_order(tracer: Tracer, args: Args, kwargs: Options) -> Tensor:
+    """As many numbers of its own, in the order of their dimensions."""
+    from .tracing import Tensor
+
+    return Tensor(None if args[0].memory is None else fresh(args[0].memory.sizes))
+
+
+def _padded(tracer: Tracer, args: Args, kwargs: Options) -> Tensor:
+    """In the order of its dimensions; those that are padded have a size that the type tells."""
+    from .tracing import Tensor
+
+    x, amounts = args[0].memory, args[1]
+    if x is None:
+        return Tensor(None)
+    first = len(x.sizes) - len(amounts) // 2
+    pairs = [amounts[2 * i : 2 * i + 2] for i in range(len(amounts) // 2)][::-1]
+    grown = {first + i for i, pair in enumerate(pairs) if [*pair] != [0, 0]}
+    return Tensor(fresh([UNTOLD if i in grown else size for i, size in enumerate(x.sizes)]))
+
+
 def _select(tracer: Tracer, args: Args, kwargs: Options) -> Tensor:
     from .tracing import Tensor
 
@@ -213,6 +233,9 @@ RULES: dict[str, Rule] = {
     "torch.nn.functional.conv2d": _convolved,
     "torch.nn.functional.conv3d": _convolved,
     "torch.narrow": _view("narrow"),
+    "torch.cumsum": _in_order,
+    "torch.cumprod": _in_order,
+    "torch.nn.functional.pad": _padded,
     "torch.select": _select,
     "torch.unbind": _unbind,
     "torch.split_with_sizes": _split,
@@ -226,4 +249,3 @@ ELEMENTWISE = frozenset(
      "torch.floor", "torch.div", "torch.pow", "operator.add", "operator.sub", "operator.mul", "operator.truediv", "operator.pow",
      "operator.neg", "operator.lt", "operator.le", "operator.gt", "operator.ge", "operator.eq", "operator.ne"}
 )  # fmt: skip
-NOT_ELEMENTWISE = frozenset({"torch.cumsum", "torch.cumprod"})

@@ -86,7 +86,7 @@ class Memory:
         """Some neighbouring positions of a dimension."""
         sizes = (*self.sizes[:at], size, *self.sizes[at + 1 :])
         place = self.places[at]
-        if place is None or size == self.sizes[at]:
+        if place is None or size == self.sizes[at] != UNTOLD:
             return Memory(sizes, self.places, self.joined, self.unit)
         joined = tuple(is_joined and p != place for p, is_joined in enumerate(self.joined))
         return Memory(sizes, self.places, joined, self.unit)
@@ -97,6 +97,13 @@ class Memory:
         own = (*[ONE] * more, *self.sizes)
         full = tuple(old if new is None else new for old, new in zip(own, sizes, strict=True))
         return Memory(full, (*[None] * more, *self.places), self.joined, self.unit)
+
+    def settled(self, sizes: Sequence[Size]) -> Memory:
+        """With the sizes it has, where some were not told."""
+        made = fresh(sizes, self.order)
+        if self.dense or made.places != self.places:
+            return made
+        return Memory(made.sizes, made.places, self.joined, self.unit)
 
     def apart(self) -> Memory:
         """The same where no two dimensions run on into each other, for what overlaps or leaves out."""

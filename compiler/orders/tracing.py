@@ -155,7 +155,7 @@ class Tracer(Moves):
     def settled(self, x: Any, sizes: Sequence[Size]) -> None:
         """Say what dimensions a tensor has that a kernel made."""
         if isinstance(x, Tensor) and _unsettled(x):
-            x.memory = fresh(sizes, None if x.memory is None else x.memory.order)
+            x.memory = fresh(sizes) if x.memory is None else x.memory.settled(sizes)
 
     def order(self, value: Value, axes: Sequence[str]) -> Any:
         if not self.is_number(value.fx):
