@@ -9,7 +9,7 @@ from ..cost import readable, scratch_bytes
 from ..graph import Body, Graph, Node, topological
 from ..ops.attend_held import has_gradients, told
 from ..ops.attend_way import Layout, Roles, Way, attend_way, copied, roles
-from ..ops.mask_groups import Groups
+from ..ops.mask_groups import Groups, Prefix, Routed
 from ..ops.pairs import Flexible, flexible
 from ..passes.pipeline import Optimised
 from ..passes.rewriting import everything
@@ -25,12 +25,19 @@ EXPLICIT = {"softmax": "softmax", "sigmoid": "sigmoid", "relu2": "relu", "entmax
 """What the weights are computed with where all scores are held."""
 FUSED = {"sink_logit": "sink_attention", "where": "masked_attention"}
 """What is called for PyTorch's fused attention where an option asks for something before and after it."""
-PLANNED = {
-    True: "`where=` tells queries and keys apart by a number: in each run one call for each number, or a mask where that has as many pairs",
-    False: "`where=` has blocks of keys that queries choose: in each run a block is read by the queries that chose it, or a mask is taken "
-    "where many are chosen",
+PLANNED: dict[type[Groups | Routed | Prefix], tuple[str, str]] = {
+    Groups: (
+        "grouped_attention",
+        "`where=` tells queries and keys apart by a number: in each run one call for each number, or a mask where that has as many pairs",
+    ),
+    Routed: (
+        "routed_attention",
+        "`where=` has blocks of keys that queries choose: in each run a block is read by the queries that chose it, or a mask is taken "
+        "where many are chosen",
+    ),
+    Prefix: ("prefix_attention", "`where=` allows the keys up to a number: in each run those behind it are not read"),
 }
-"""What is said of masks that depend on data, by whether they compare numbers."""
+"""The function for a mask that depends on data, and what is said of it."""
 BLOCKS = "blocks without an allowed pair are left out, as told by positions and numbers"
 WHOLE_MASK = "it is looked at whole for the blocks that have no allowed pair"
 Site = tuple[Span, tuple[str, ...]]
@@ -113,7 +120,7 @@ def function_of(node: Node, way: Way) -> str:
     if way.layout is not None and way.layout.line:
         return "distance_attention"
     if way.layout is not None and way.layout.planned is not None:
-        return "grouped_attention" if isinstance(way.layout.planned, Groups) else "routed_attention"
+        return PLANNED[type(way.layout.planned)][0]
     if way.kind == "fused":
         return next((name for option, name in FUSED.items() if option in node["extras"]), "scaled_dot_product_attention")
     if way.kind == "chunked":
@@ -171,7 +178,7 @@ def _remarks(parts: Roles, way: Way, training: bool) -> list[str]:
     if way.layout.causal:
         found.append("`where=` is its flag for causal attention: pairs that are refused are not worked out")
     elif way.layout.planned is not None:
-        found.append(PLANNED[isinstance(way.layout.planned, Groups)])
+        found.append(PLANNED[type(way.layout.planned)][1])
         found.append("on a GPU, and in a graph that is exported or compiled, it is a mask")
     elif way.layout.line:
         found.append("the bias is read as it lies; where few distances are allowed, in each run a query meets the keys at these alone")

@@ -12,6 +12,14 @@ import torch
 from torch import Tensor
 
 
+def may_be_read(x: Tensor) -> bool:
+    """Whether numbers in a tensor may be looked at now: not where operations are recorded or transformed, nor far from the processor."""
+    inside: Any = torch  # PyTorch has no public word for it
+    if torch.compiler.is_compiling() or inside._C._is_tracing() or inside._C._are_functorch_transforms_active():
+        return False
+    return type(x) is Tensor and x.device.type == "cpu"
+
+
 def leading_shape(*inputs: tuple[Tensor, int, int]) -> tuple[int, ...]:
     """The sizes that `*` stands for. Each input is a tensor with the number of its dimensions before and after `*`."""
     shapes = [tuple(x.shape[before : x.dim() - after]) for x, before, after in inputs]

@@ -1,4 +1,4 @@
-"""Attention that needs more than one call: a sink among the logits, and rows without any key.
+"""Attention that needs more than one call: a sink among the logits, rows without any key, and keys up to a number.
 
 A standalone file carries the source of those it needs, so each function uses torch, builtins and its neighbours alone.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+from .runtime import may_be_read
 
 
 def sink_softmax(x: Tensor, sink: Tensor) -> Tensor:
@@ -34,6 +36,30 @@ def masked_attention(
         mask = torch.where(mask, bias, float("-inf"))
     y = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout_p, scale=scale)
     return torch.where(some, y, 0)
+
+
+def prefix_attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    last: Tensor,
+    strict: bool,
+    bias: Tensor | None,
+    scale: float,
+) -> Tensor:
+    """PyTorch's attention on [batch, heads, rows, features] to the keys at positions up to `last`, one whole number; below it if `strict`.
+
+    Where the number may be read, and some key is there, the others are cut off; else they are refused by a mask.
+    """
+    keys = k.shape[-2]
+    count = min(int(last) + (not strict), keys) if may_be_read(last) else 0
+    if count <= 0:
+        place = torch.arange(keys, device=k.device)
+        return masked_attention(q, k, v, (place < last if strict else place <= last).view(1, 1, 1, keys), bias, scale)
+    if bias is not None and bias.shape[-1] == keys:
+        bias = bias.narrow(-1, 0, count)
+    k, v = k.narrow(-2, 0, count), v.narrow(-2, 0, count)
+    return torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=scale)
 
 
 def sink_attention(

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .runtime import may_be_read
 from .runtime_attention import masked_attention
 
 PART = 128
@@ -80,11 +81,8 @@ def grouped_attention(
 
 
 def is_planned(ids: Tensor) -> bool:
-    """Whether numbers may be looked at now: not where operations are recorded, nor far from the processor, nor for a few rows."""
-    inside: Any = torch  # PyTorch has no public word for it
-    if torch.compiler.is_compiling() or inside._C._is_tracing() or inside._C._are_functorch_transforms_active():
-        return False
-    return type(ids) is Tensor and ids.device.type == "cpu" and ids.shape[-1] >= FEWEST and ids.numel() > 0
+    """Whether numbers may be looked at now, and there are more than a few rows."""
+    return may_be_read(ids) and ids.shape[-1] >= FEWEST and ids.numel() > 0
 
 
 def group_sizes(ids: Tensor) -> list[int] | None:

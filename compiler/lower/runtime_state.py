@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .runtime import store
+from .runtime import may_be_read, store
 
 
 def put(state: Tensor, value: Tensor, at: Tensor, dim: int, given: Sequence[Tensor], trains: bool) -> Tensor:
@@ -30,7 +30,7 @@ def put(state: Tensor, value: Tensor, at: Tensor, dim: int, given: Sequence[Tens
 def placed(x: Tensor, value: Tensor, at: Tensor, dim: int) -> Tensor:
     """Write a value at a position of a dimension, if the dimension has it. A position in the memory of the host is looked at first."""
     size, row = x.shape[dim], value.unsqueeze(dim)
-    if at.device.type == "cpu" and not torch.compiler.is_compiling():
+    if may_be_read(at):
         place = int(at)
         if 0 <= place < size:
             x.narrow(dim, place, 1).copy_(row)

@@ -17,7 +17,7 @@ from ..graph import Node
 from ..sizes import Size, at_least, equal
 from ..types import TensorType
 from .facts import is_number
-from .mask_groups import Groups, Routed, planned
+from .mask_groups import Groups, Prefix, Routed, planned, prefix
 from .mask_offsets import Band, conditions, facts
 
 Names = tuple[str, ...]
@@ -39,7 +39,7 @@ class Layout:
     """The mask is a flag: every query looks at the keys up to its own position."""
     line: Literal["", "all", "back"] = ""
     """Keys lie in reverse, and the bias, with the mask inside, tells distances alone; `back`: it refuses keys after the query."""
-    planned: Groups | Routed | None = None
+    planned: Groups | Routed | Prefix | None = None
     """The mask has a form that depends on data: what is worked out is planned when the module runs."""
 
 
@@ -147,18 +147,21 @@ def _layout(parts: Roles) -> Layout:
     return Layout(batch, heads, rows, features, _scaled(parts) or "", _padded(parts, features), *_flags(parts, rows))
 
 
-def _flags(parts: Roles, rows: Names) -> tuple[bool, Literal["", "all", "back"], Groups | Routed | None]:
+def _flags(parts: Roles, rows: Names) -> tuple[bool, Literal["", "all", "back"], Groups | Routed | Prefix | None]:
     """`causal`, `line` and `planned`."""
     query, back = parts.node.options.get("line", ("", False))
     line: Literal["all", "back"] = "back" if back else "all"
     return _causal(parts, rows), line if rows == (query,) and "where" not in parts.extras else "", _planned(parts, rows)
 
 
-def _planned(parts: Roles, rows: Names) -> Groups | Routed | None:
-    """Where nothing else is said of pairs, and nothing is drawn at random."""
+def _planned(parts: Roles, rows: Names) -> Groups | Routed | Prefix | None:
+    """Where nothing is drawn at random; queries are told apart only where nothing else is said of pairs."""
     mask = parts.extras.get("where")
-    if mask is None or len(rows) != 1 or len(parts.keys) != 1 or parts.node["dropout"] or {"bias", "sink_logit"} & {*parts.extras}:
+    if mask is None or len(parts.keys) != 1 or parts.node["dropout"] or "sink_logit" in parts.extras:
         return None
+    found = prefix(mask, parts.keys[0])
+    if found is not None or len(rows) != 1 or "bias" in parts.extras:
+        return found
     return planned(mask, rows[0], parts.keys[0])
 
 

@@ -12,7 +12,7 @@ from ..types import Axis, TensorType
 from .attend_way import Layout
 from .attention_parts import Parts, combine, told_apart
 from .flex import flex
-from .mask_groups import Groups, Routed, Told
+from .mask_groups import Groups, Prefix, Routed, Told
 
 Dimensions = Sequence[Sequence[str]]
 
@@ -56,6 +56,9 @@ def _call(e: Emitter, parts: Parts, layout: Layout, main: tuple[Any, Any, Any], 
     bias, where = (_broadcast(e, parts, value, (*dimensions, parts.keys)) for value in (parts.bias, parts.where))
     if parts.sink is not None:
         return e.call("runtime.sink_attention", *main, _broadcast(e, parts, parts.sink, (*dimensions, ())), where, bias, **options)
+    if isinstance(layout.planned, Prefix):
+        last = e.tensor(layout.planned.last).fx
+        return e.call("runtime.prefix_attention", *main, last, layout.planned.strict, bias, **options)
     if isinstance(layout.planned, Groups):
         return _grouped(e, parts, layout, layout.planned, main, options)
     if layout.planned is not None:

@@ -1,5 +1,5 @@
-"""Masks that depend on data and have a form: a number of the query compared with the same number of the key (packed documents), and blocks
-of keys that every query chooses (routed attention)."""
+"""Masks that depend on data and have a form: a number of the query compared with the same number of the key (packed documents), blocks
+of keys that every query chooses (routed attention), and keys up to a number (a cache that is filled so far)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from ..graph import Node
 from ..sizes import Size, equal
 from .base import OPERATORS
+from .facts import is_number
 from .mask_offsets import Band, Names, conditions, facts, linear
 
 
@@ -47,6 +48,26 @@ class Routed:
     def column(self) -> str:
         """The axis of blocks, as the node calls it."""
         return next(own for own, name in self.chosen.names if name == self.blocks)
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """Every query reads the keys whose position is at most the number `last`, or less than it with `strict`."""
+
+    last: Node
+    strict: bool = False
+
+
+def prefix(mask: Node, key: str) -> Prefix | None:
+    """What a mask says where it compares the position of the key with one whole number that a run tells."""
+    node, names = conditions(mask)[0]
+    if len(conditions(mask)) != 1 or node.op not in ("le", "lt", "ge", "gt"):
+        return None
+    place, last = node.inputs if node.op in ("le", "lt") else reversed(node.inputs)
+    told = _told(place, {axis.name: names[axis.name] for axis in place.axes})
+    if told.node.op != "pos" or told.axes != (key,) or last.axes or last.dtype != "int" or is_number(last):
+        return None
+    return Prefix(last, node.op in ("lt", "gt"))
 
 
 def planned(mask: Node, query: str, key: str) -> Groups | Routed | None:

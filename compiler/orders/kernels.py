@@ -227,6 +227,7 @@ RULES: dict[str, Rule] = {
     "runtime.masked_attention": _masked_attention,
     "runtime.sink_attention": _sink_attention,
     "runtime.distance_attention": _attention_in_parts,
+    "runtime.prefix_attention": _attention,
     "runtime.grouped_attention": _attention_in_parts,
     "runtime.routed_attention": _attention_in_parts,
     "torch.nn.functional.conv1d": _convolved,

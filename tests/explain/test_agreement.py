@@ -18,7 +18,7 @@ from attn.dsl.loader import Library
 
 CALLS = (
     "scaled_dot_product_attention", "masked_attention", "chunked_attention", "sink_attention", "sink_softmax", "distance_attention",
-    "grouped_attention", "routed_attention",
+    "grouped_attention", "routed_attention", "prefix_attention",
 )  # fmt: skip
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FULL: dict[str, dict[str, Any]] = {
