@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,6 +13,7 @@ from ..orders.plan import Orders, orders
 from ..orders.search import Search, Trial
 from ..prepared import weight_only
 from .base import Change, Mode, Outcome, Pass
+from .layout_factors import lined_up
 from .making import Make
 from .rewriting import rewrite
 
@@ -19,7 +21,7 @@ from .rewriting import rewrite
 @dataclass(frozen=True)
 class AssignLayout(Pass):
     name: ClassVar[str] = "layout"
-    promise: ClassVar[str] = "values lie in memory so that fewer bytes are copied, whatever the sizes"
+    promise: ClassVar[str] = "values lie in memory so that fewer bytes are copied, and small ones as the large one they scale"
     exact: ClassVar[bool] = False
     backends: ClassVar[tuple[Backend, ...]] = ("eager",)  # inductor picks the order of what it makes itself
 
@@ -30,14 +32,14 @@ class AssignLayout(Pass):
         for search in searches:
             search.run()
             changed.update(search.changed)
-        if not changed:
-            return Outcome(graph)
+        taken = tuple(_change(trial) for search in searches for trial in search.taken)
+        made, laid = lined_up(rewrite(graph, lambda make, node: _changed(make, node, changed)) if changed else graph, free)
+        return Outcome(made, (*taken, *laid))
 
-        def rule(make: Make, node: Node) -> Node | None:
-            new = changed.get(node)
-            return None if new is None else make.again(new, [_input(make, node, source) for source in new.inputs])
 
-        return Outcome(rewrite(graph, rule), tuple(_change(trial) for search in searches for trial in search.taken))
+def _changed(make: Make, node: Node, changed: Mapping[Node, Node]) -> Node | None:
+    new = changed.get(node)
+    return None if new is None else make.again(new, [_input(make, node, source) for source in new.inputs])
 
 
 def _levels(plan: Orders) -> list[Orders]:

