@@ -5,6 +5,8 @@ from __future__ import annotations
 import linecache
 import re
 import traceback
+import types
+from collections.abc import Callable
 from typing import Any
 
 from torch import fx, nn
@@ -15,19 +17,22 @@ from ...dsl.source import Span
 _ASSIGNED = re.compile(r"\s*(\w+)\s*=[^=]")
 
 
-class PointingCall:
-    """Calls a module; adds a note with the place in the `.attn` text to any error from its generated forward."""
+def pointing_call() -> Callable[..., Any]:
+    """`pointing` for the class of one module. Its code is its own, because torch.compile counts for each code how often it was compiled."""
+    return types.FunctionType(pointing.__code__.replace(), pointing.__globals__, "__call__")
 
-    def __call__(self, module: fx.GraphModule, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return nn.Module.__call__(module, *args, **kwargs)
-        except AttnError:
-            raise
-        except Exception as error:
-            note = note_of(module, error)
-            if note and note not in getattr(error, "__notes__", []):
-                error.add_note(note)
-            raise
+
+def pointing(module: fx.GraphModule, *args: Any, **kwargs: Any) -> Any:
+    """Calls a module; adds a note with the place in the `.attn` text to any error from its generated forward."""
+    try:
+        return nn.Module.__call__(module, *args, **kwargs)
+    except AttnError:
+        raise
+    except Exception as error:
+        note = note_of(module, error)
+        if note and note not in getattr(error, "__notes__", []):
+            error.add_note(note)
+        raise
 
 
 def note_of(module: fx.GraphModule, error: Exception) -> str:

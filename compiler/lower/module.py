@@ -18,7 +18,7 @@ from ..sizes import Size
 from .codegen import ShortPaths
 from .entry import is_absent
 from .errors import InputError
-from .failures import PointingCall
+from .failures import pointing_call
 from .init import assign, fill
 from .names import identifiers
 from .printer import forward_source
@@ -182,7 +182,7 @@ class AttnModule(fx.GraphModule):
     def recompile(self) -> Any:
         """Generate the forward again; with optional inputs, it first looks which of them are given."""
         made = super().recompile()
-        cast(Any, type(self))._wrapped_call = PointingCall()
+        cast(Any, type(self)).__call__ = pointing_call()
         optimised: Optimised | None = self.__dict__.get("optimised")
         if optimised is not None and optimised.target.backend == "inductor":
             from .inductor import compiled

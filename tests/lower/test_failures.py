@@ -6,6 +6,7 @@ import copy
 
 import pytest
 import torch
+import torch._dynamo
 
 import attn
 
@@ -40,3 +41,13 @@ def test_a_compiled_module_is_captured_whole() -> None:
     whole = torch.compile(module, fullgraph=True, backend="eager")
     ids = torch.tensor([1, 3])
     assert torch.equal(whole(ids), module(ids))
+
+
+def test_modules_do_not_use_up_the_recompilations_of_each_other() -> None:
+    """With `fullgraph=True` PyTorch refuses what it has compiled too often, where it else runs it uncompiled."""
+    torch.compiler.reset()
+    x = torch.ones(3)
+    with torch._dynamo.config.patch(recompile_limit=2):
+        for number in range(3):
+            module = attn.compile(attn.text(f"block more(x: [N]) -> [N] {{\n    return x + {number}\n}}\n"))
+            assert torch.equal(torch.compile(module, fullgraph=True, backend="eager")(x), x + number)
