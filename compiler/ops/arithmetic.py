@@ -140,7 +140,14 @@ def lower_infix(row: Infix, e: Emitter, node: Node) -> Value:
     args = e.align(values, axes)
     if row.name == "floordiv" and node.dtype != "int":
         return Value(_floor_quotient(e, args), axes)
+    if row.name in ("eq", "ne") and all(source.dtype == "bool" and not is_number(source) for source in node.inputs):
+        return Value(_differ(e, args[0], args[1] if row.name == "ne" else e.call("operator.invert", args[1])), axes)
     return Value(e.call("torch.pow" if _is_negative_base(row, args) else row.target, *args), axes)
+
+
+def _differ(e: Emitter, a: Any, b: Any) -> Any:
+    """Whether two tensors of bools differ. Inductor has no `==` of bools: it fails where it asks for their bounds."""
+    return e.call("operator.xor", a, b)
 
 
 def _number(row: Infix, e: Emitter, numbers: list[Any]) -> Any:

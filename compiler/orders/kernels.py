@@ -248,5 +248,6 @@ RULES: dict[str, Rule] = {
 ELEMENTWISE = frozenset(
     {"torch.where", "torch.mul", "torch.add", "torch.neg", "torch.clamp", "torch.tanh", "torch.sigmoid", "torch.relu", "torch.square",
      "torch.floor", "torch.div", "torch.pow", "operator.add", "operator.sub", "operator.mul", "operator.truediv", "operator.pow",
-     "operator.neg", "operator.lt", "operator.le", "operator.gt", "operator.ge", "operator.eq", "operator.ne"}
+     "operator.neg", "operator.lt", "operator.le", "operator.gt", "operator.ge", "operator.eq", "operator.ne",
+     "operator.xor", "operator.invert"}
 )  # fmt: skip

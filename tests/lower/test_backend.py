@@ -130,3 +130,15 @@ def test_inductor_keeps_the_contract_of_weights(tmp_path: Path) -> None:
     assert torch.allclose(fast(x), 2 * wanted, atol=1e-5)
     with pytest.raises(ValueError, match="E0601"):
         fast(torch.randn(2, 5, 4))
+
+
+def test_bools_are_compared_as_inductor_can() -> None:
+    """Inductor fails on `==` of bools of which it asks the bounds, as for a mask of positions."""
+    text = "block t(a: bool [*, N], b: bool [*, M]) -> (same: bool [*, N, M], other: bool [*, N, M]) {\n    return a == b, a != b\n}"
+    module = attn.compile(attn.text(text))
+    assert "==" not in module.code
+    assert "!=" not in module.code
+    both = torch.tensor([True, False])
+    same, other = module(both, both)
+    assert torch.equal(same, torch.eye(2, dtype=torch.bool))
+    assert torch.equal(other, ~same)
