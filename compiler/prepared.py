@@ -1,35 +1,73 @@
-"""Which values of a graph depend on its weights alone: they are worked out once where weights stay as they are from run to run."""
+"""Which values of a graph depend on its weights, positions and numbers alone: they are worked out once where weights stay as they are."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from .graph import Body, Graph, Node
+from .graph import Body, Graph, Node, topological
 from .ops.attend_held import made_in_chunks
+from .ops.attend_way import attend_way, roles
 from .ops.base import OPERATORS
+from .ops.facts import is_number
 from .sizes import Size
 from .types import TensorType, TupleType, is_tuple
 
-NAMING = frozenset({"weight", "scalar", "literal", "size", "item", "rename", "split", "expand"})
+NAMING = frozenset({"weight", "scalar", "literal", "size", "pos", "full", "item", "rename", "split", "expand"})
 """Operators that copy nothing and compute nothing: a value made by these alone is not worth keeping."""
+LARGEST = 1 << 24
+"""So many numbers are kept at most of a value in which no weight is: it is made anew as fast as it is read from far memory."""
 
 
-def prepared_values(graph: Graph, cast: bool = False) -> tuple[Node, ...]:
-    """The largest values that depend on weights and numbers alone and take some work, in the order of the graph.
+def prepared_values(graph: Graph, cast: bool = False, positions: bool = True) -> tuple[Node, ...]:
+    """The largest values that depend on weights, positions and numbers alone and take some work, in the order of the graph.
 
     None depends on an input, a random draw, a state that the run writes, or a size that only a run tells, and none is a mask or bias that
     is made chunk by chunk. States that nothing writes count as weights. Bodies are not looked into. With `cast`, floats are converted
-    when a weight is read, which is work.
+    when a weight is read, which is work. Without `positions`, a weight is in each; with, there may be none in those up to `LARGEST`.
 
     Works in time linear in the number of nodes.
     """
     again = made_in_chunks(graph.nodes)
     fixed = _fixed([node for node in graph.nodes if node not in again], {slot for slot, _ in graph.updates}, cast)
-    read = {source for node in graph.nodes if node not in fixed for source in node.inputs}
-    read.update(output.node for output in graph.outputs)
-    read.update(node for _, node in graph.updates)
-    return tuple(node for node in graph.nodes if fixed.get(node) == _WEIGHT | _WORK and node in read and isinstance(node.type, TensorType))
+    kept = {node for node, facts in fixed.items() if facts == _WEIGHT | _WORK or (positions and facts == _WORK and _is_small(node))}
+    read = _read(graph, fixed, kept)
+    return tuple(node for node in graph.nodes if node in kept and node in read and isinstance(node.type, TensorType))
+
+
+def _read(graph: Graph, fixed: Collection[Node], kept: Collection[Node]) -> frozenset[Node]:
+    """What a run reads if these are kept: it makes what varies, and what is fixed and still not kept."""
+    read = {*(output.node for output in graph.outputs), *(node for _, node in graph.updates)}
+    for node in reversed(graph.nodes):
+        if node not in fixed or (node in read and node not in kept):
+            read.update(_inputs(node))
+    return frozenset(read)
+
+
+def _inputs(node: Node) -> tuple[Node, ...]:
+    """What a node reads: not a mask that is a flag."""
+    layout = attend_way(node).layout if node.op == "attend" and "where" in node["extras"] else None
+    if layout is None or not layout.causal:
+        return node.inputs
+    mask = roles(node).extras["where"]
+    return tuple(source for source in node.inputs if source is not mask)
+
+
+def _is_small(node: Node) -> bool:
+    """A tensor of some numbers that may be kept although no weight is in it."""
+    if not isinstance(node.type, TensorType) or not node.axes or is_number(node):
+        return False
+    return (node.type.elements().integer() or 0) <= LARGEST
+
+
+def unchanging(graph: Graph) -> frozenset[Node]:
+    """The values that no run changes, where weights stay as they are: they depend on weights, positions and numbers of known sizes."""
+    return frozenset(_fixed(graph.nodes, {slot for slot, _ in graph.updates}))
+
+
+def before_runs(graph: Graph) -> frozenset[Node]:
+    """What is there before a run of a module for inference: weights, what is a view of these, and what is prepared or on the way to it."""
+    return weight_only(graph.nodes, {slot for slot, _ in graph.updates}) | frozenset(topological(prepared_values(graph)))
 
 
 def weight_only(nodes: Iterable[Node], written: Collection[int] = ()) -> frozenset[Node]:

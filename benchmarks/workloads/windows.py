@@ -137,11 +137,12 @@ def davit(batch: int, side: int, width: int, heads: int, window: int) -> Work:
 
 
 def swin(batch: int, side: int, width: int, heads: int, window: int, shift: int) -> Work:
-    """Of [batch, side, side, width]."""
+    """Of [batch, side, side, width]; both programs are made for one side, as their masks are."""
     sizes = (side, width, heads, window, shift)
     places = batch * side**2
+    bind = {"D": width, "heads": heads, "window": window, "shift": shift, "H": side, "W": side}
     return Work(
-        program=Program("std.windows", "window_mha", {"D": width, "heads": heads, "window": window, "shift": shift}),
+        program=Program("std.windows", "window_mha", bind),
         author=partial(Swin, *sizes),
         inputs=(drawn(batch, side, side, width),),
         peers={"timm": partial(timms, *sizes)},

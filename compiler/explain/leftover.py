@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from ..graph import Node
 from ..orders.plan import Orders, PlannedCopy, distinct, orders
 from ..passes.pipeline import Optimised
-from ..prepared import weight_only
+from ..prepared import before_runs
 from .costs import amount
 from .places import place_of
 from .report import CopyLeft
@@ -22,7 +22,7 @@ def copies_left(optimised: Optimised) -> list[CopyLeft]:
     """The copies in a run that only change the order in memory; those of one place that are alike are told once. In inference what is
     worked out from weights before any run is left out."""
     graph = optimised.graph
-    once = weight_only(graph.nodes, {slot for slot, _ in graph.updates}) if optimised.mode == "infer" else frozenset[Node]()
+    once = before_runs(graph) if optimised.mode == "infer" else frozenset[Node]()
     found = [_left(copy, within) for copy, within in _walked(orders(graph), once, ())]
     times = Counter(one.model_dump_json() for one in found)
     first = {one.model_dump_json(): one for one in reversed(found)}

@@ -98,7 +98,9 @@ def _costs(cost: Costs) -> list[str]:
     if cost.buffers.formula != "0":
         lines += _row("buffers", shown(cost.buffers, ""))
     if cost.kept.formula != "0":
-        lines += _row("done once", f"{shown(cost.prepared, '')} operations on weights alone, which leave {shown(cost.kept, 'B')}")
+        lines += _row(
+            "done once", f"{shown(cost.prepared, '')} operations on weights and positions alone, which leave {shown(cost.kept, 'B')}"
+        )
     return lines
 
 

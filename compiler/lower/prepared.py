@@ -1,4 +1,4 @@
-"""Values of weights alone, which a module for inference works out once: a body of their own, and one call in the forward."""
+"""Values of weights and positions alone, which a module for inference works out once: a body of their own, and one call in the forward."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 import torch
 
 from ..graph import Graph, Node, Weight, topological
+from ..ops.attend_way import attend_way, roles
 from ..passes.pipeline import Optimised
 from ..prepared import prepared_values
 from ..types import Axis
@@ -18,7 +19,7 @@ Groups = Sequence[Sequence[Axis]]
 
 
 def prepares(optimised: Optimised) -> bool:
-    """Whether values of weights alone are kept from run to run: for inference, above level 0, which computes the program as written."""
+    """Whether values that no run changes are kept from run to run: for inference, above level 0, which computes the program as written."""
     return optimised.mode == "infer" and optimised.level > 0
 
 
@@ -51,9 +52,10 @@ class PreparedWriter(BodyWriter):
 def write_prepared(writer: Writer, graph: Graph) -> tuple[Node, ...]:
     """Write the body and its call, and say what the prepared values are worth. Gives these values; none where there is nothing to do.
 
-    Without a float weight only the inputs tell the working type, so nothing is prepared before they are there.
+    Without a float weight only the inputs tell the working type, so nothing is prepared before they are there. On a GPU masks are functions
+    of a pair, so what is made of positions alone stays where it is.
     """
-    values = prepared_values(graph, cast=writer.half is not None)
+    values = prepared_values(graph, cast=writer.half is not None, positions=writer.kind == "cpu")
     floats = [slot for slot, weight in enumerate(graph.weights) if weight.dtype == "float"]
     if not values or not floats:
         return ()
@@ -100,7 +102,7 @@ def stored_as(graph: Graph, values: Collection[Node]) -> dict[Node, Groups]:
     for node in graph.nodes:
         for place, source in enumerate(node.inputs):
             if source in wanted:
-                wanted[source].append(_matrix(node, place))
+                wanted[source].append(_pairs(node, source) if node.op == "attend" else _matrix(node, place))
     return {node: groups[0] for node, groups in wanted.items() if groups and groups[0] and all(other == groups[0] for other in groups)}
 
 
@@ -113,6 +115,15 @@ def _matrix(node: Node, place: int) -> Groups:
         return ()
     sizes = {axis.name: axis for axis in (*weight.axes, *node.axes)}
     return [[sizes[name] for name in part] for part in ((own, over) if place == 1 else (made,))]
+
+
+def _pairs(node: Node, source: Node) -> Groups:
+    """The four dimensions that PyTorch's attention wants of a bias; none for its other inputs, and for a bias that is a view of a row."""
+    parts, layout = roles(node), attend_way(node).layout
+    if layout is None or layout.line or parts.extras.get("bias") is not source or node.inputs.count(source) > 1:
+        return ()
+    axes = {axis.name: axis for axis in source.axes}
+    return [[axes[name] for name in group if name in axes] for group in (layout.batch, layout.heads, layout.rows, parts.keys)]
 
 
 def above(graph: Graph, done: Collection[Node]) -> list[Node]:

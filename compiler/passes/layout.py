@@ -11,7 +11,7 @@ from ..cost import readable
 from ..graph import Graph, Node
 from ..orders.plan import Orders, orders
 from ..orders.search import Search, Trial
-from ..prepared import weight_only
+from ..prepared import before_runs
 from .base import Change, Mode, Outcome, Pass
 from .layout_factors import lined_up
 from .making import Make
@@ -26,7 +26,7 @@ class AssignLayout(Pass):
     backends: ClassVar[tuple[Backend, ...]] = ("eager",)  # inductor picks the order of what it makes itself
 
     def run(self, graph: Graph, mode: Mode) -> Outcome:
-        free = weight_only(graph.nodes, {slot for slot, _ in graph.updates}) if mode == "infer" else frozenset[Node]()
+        free = before_runs(graph) if mode == "infer" else frozenset[Node]()
         searches = [Search(plan, free if i == 0 else frozenset()) for i, plan in enumerate(_levels(orders(graph)))]
         changed: dict[Node, Node] = {}
         for search in searches:

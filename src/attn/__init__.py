@@ -53,7 +53,8 @@ def compile(
     optional inputs the module is made for (another set is compiled when it is first called with one). `dtype` is that of the weights, and
     so of the inputs; with `bfloat16` or `float16` weights stay float32, and what is computed is in that (docs/backends.md).
     `level` is how much is optimised: 0 nothing, 1 what keeps every bit, 2 all. `mode="infer"` makes a module that always works as after
-    `.eval()` and gives its weights no gradients, so that what depends on weights alone is worked out once.
+    `.eval()` and gives its weights no gradients, so that what depends on weights and positions alone
+    is worked out once.
 
     `weights` (a safetensors file or tensors by name; `names` and `ignore` as for `load_weights`) are loaded. With `mode="infer"` slices
     that they make zero are left out; where weights are changed later, the module notices and runs without that.

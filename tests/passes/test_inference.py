@@ -28,7 +28,7 @@ def graph(text: str) -> Graph:
 
 
 def varying(of: Graph) -> list[str]:
-    """The operators that need the inputs; those on weights alone are done once."""
+    """The operators that need the inputs; those on weights and positions alone are done once."""
     needs = {node: node.op == "input" for node in everything(of)}
     for node in everything(of):
         needs[node] = needs[node] or any(needs[source] for source in node.inputs)

@@ -1,4 +1,4 @@
-"""Which values are prepared: those of weights alone, that take some work, and that no run changes."""
+"""Which values are prepared: those of weights, positions and numbers alone, that take some work, and that no run changes."""
 
 from __future__ import annotations
 
@@ -27,6 +27,15 @@ PREPARED = {
     "with numbers of a list": ("    param a: [D] = 1\n    const c: [D] = [1, 2, 3, 4, 5, 6]\n    return x * (a * c)", ["mul"]),
     "a state that nothing writes": ("    state s: [D] = 2\n    return x * exp(s)", ["exp"]),
     "one of several results": ("    param a: [D] = 1\n    v, i = topk(a, D -> K=2)\n    return x * sum(v, K)", ["sum"]),
+    "positions alone": ("    param a: [D] = 1\n    return x * a * exp(pos(D))", ["exp"]),
+    "a mask of positions": (
+        "    param a: [D] = 1\n    axis M = 4\n    return x * a * sum(where(pos(M) < pos(D), exp(pos(M)), 0), M)",
+        ["sum"],
+    ),
+    "what a large value is made of": (
+        "    param a: [D] = 1\n    return x * a * sum(x * (exp(pos(D)) + log(pos(L=4000000))), L)",
+        ["exp", "log"],
+    ),
     "two values": ("    param a: [D] = 1\n    return x * exp(a) + log(a)", ["exp", "log"]),
 }
 LEFT = {
@@ -36,7 +45,10 @@ LEFT = {
     "a size of the run": "    param a: [D] = 1\n    return x * (a * size(x, N))",
     "positions of the run": "    param a: [D] = 1\n    return x * (a * pos(N))",
     "a state that the run writes": "    state s: [D] = 2\n    y = x * exp(s)\n    next s = s + 1\n    return y",
-    "numbers alone": "    return x * exp(pos(D))",
+    "positions as they are": "    return x * pos(D)",
+    "numbers without axes": "    return x * sqrt(size(x, D) + 1.0)",
+    "the flag of causal attention": "    param a: [D] = 1\n    return attend(x, x, x * a, over=N, dot=D, where=pos(N') <= pos(N))",
+    "a mask in chunks": "    param a: [D] = 1\n    return attend(x, x, a * x, over=N, dot=D, chunk=2, where=pos(N') > 1 or pos(N) > 0)",
     "inputs alone": "    return x * exp(x)",
 }
 

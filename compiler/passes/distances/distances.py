@@ -10,6 +10,7 @@ from ...graph import Graph, Node
 from ...ops.attend_way import attend_way
 from ...ops.mask_offsets import Band, conditions, facts
 from ...ops.masks import program
+from ...prepared import unchanging
 from ...sizes import Size, equal
 from ...types import Axis, TensorType
 from ..base import Change, Mode, Outcome, Pass
@@ -20,6 +21,7 @@ from ..plan_choice import Chooser, choices
 from ..plan_decide import Decision, compared
 from ..rewriting import everything, rewrite
 from .along import Line, OnLine
+from .known import known_bias
 from .terms import SHIFTED, seen
 
 LEAST = 1 << 14
@@ -37,7 +39,8 @@ class Distances(Pass):
     least: int = field(default_factory=lambda: LEAST)
 
     def run(self, graph: Graph, mode: Mode) -> Outcome:
-        rule = _Rule(self, mode, Chooser(choices(everything(graph))))
+        known = unchanging(graph) if mode == "infer" else frozenset[Node]()
+        rule = _Rule(self, mode, Chooser(choices(everything(graph))), known)
         return Outcome(rewrite(graph, rule), tuple(rule.changes))
 
 
@@ -59,6 +62,7 @@ class _Rule:
     options: Distances
     mode: Mode
     chooser: Chooser
+    known: frozenset[Node]
     changes: list[Change] = field(default_factory=list[Change])
 
     def __call__(self, make: Make, node: Node) -> Node | None:
@@ -69,10 +73,20 @@ class _Rule:
         if "where" in parts.extras and (viewed := self._viewed(make, node, parts)) is not None:
             return viewed
         short = self._without_unseen(make, node, parts)
-        viewed = self._viewed(make, node, short or parts)
+        viewed = self._viewed(make, node, short or parts) or self._made_once(make, node, short or parts)
         if viewed is not None or short is None:
             return viewed
         return make.again(node, (*short.main, *short.extras.values()), extras=tuple(short.extras))
+
+    def _made_once(self, make: Make, node: Node, parts: _Parts) -> Node | None:
+        bias = known_bias(make, node, parts.extras, self.known)
+        if bias is None:
+            return None
+        text = f"the mask of {_name(node)} is known before any run, and no row of it is empty: it is a bias of -inf, made once"
+        self.changes.append(Change(text, (node.span,)))
+        rest = {name: one for name, one in parts.extras.items() if name not in ("bias", "where")}
+        extras = {**rest, "bias": bias}
+        return make.again(node, (*parts.main, *extras.values()), extras=tuple(extras))
 
     def _without_unseen(self, make: Make, node: Node, parts: _Parts) -> _Parts | None:
         bias = parts.extras.get("bias")
