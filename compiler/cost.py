@@ -64,10 +64,10 @@ def done_once(graph: Graph, mode: Mode) -> tuple[frozenset[Node], tuple[Node, ..
     return frozenset(topological(kept)), kept
 
 
-def graph_cost(graph: Graph, mode: Mode = "train") -> Cost:
-    """The cost of one run of a graph."""
+def graph_cost(graph: Graph, mode: Mode = "train", spared: Collection[Node] = ()) -> Cost:
+    """The cost of one run of a graph that leaves out the nodes that are `spared`."""
     once, held = done_once(graph, mode)
-    flops, moved = _nodes_cost(node for node in graph.nodes if node not in once)
+    flops, moved = _nodes_cost(node for node in graph.nodes if node not in once and node not in spared)
     trained, saved = Size.of(0), Size.of(0)
     for weight in graph.weights:
         count = Size.of(1)

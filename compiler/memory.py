@@ -6,7 +6,7 @@ counted apart, and what is kept for gradients is not counted: this is a run with
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,10 +44,10 @@ class _Moment:
     at: Node | None
 
 
-def peak_memory(graph: Graph, mode: Mode = "train") -> Peak:
-    """The peak of one run of a graph. What `mode="infer"` works out once counts as a weight."""
+def peak_memory(graph: Graph, mode: Mode = "train", spared: Collection[Node] = ()) -> Peak:
+    """The peak of one run of a graph. What `mode="infer"` works out once counts as a weight, and so do the nodes that are `spared`."""
     once = done_once(graph, mode)[0]
-    nodes = [node for node in graph.nodes if node not in once]
+    nodes = [node for node in graph.nodes if node not in once and node not in spared]
     ends = [*graph.inputs, *(output.node for output in graph.outputs), *(node for _, node in graph.updates)]
     try:
         return _largest(_maximal(_moments(nodes, ends, lambda size: size)))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from ..cost import graph_cost, readable
-from ..graph import Graph
+from collections.abc import Mapping
+
+from ..cost import graph_cost, readable, type_bytes
+from ..graph import Graph, Node
+from ..lower.caches import Put, spared
 from ..memory import Peak, peak_memory
 from ..passes.base import Mode
 from ..sizes import Size
@@ -29,13 +32,17 @@ def _ratio(before: Size, after: Size) -> float | None:
     return None if quotient is None else round(float(quotient), 4)
 
 
-def costs(before: Graph, after: Graph, mode: Mode) -> Costs:
-    """What one run costs before and after the passes."""
-    old, new = graph_cost(before, mode), graph_cost(after, mode)
-    peaks = peak_memory(before, mode), peak_memory(after, mode)
+def costs(before: Graph, after: Graph, mode: Mode, found: Mapping[Node, Put]) -> Costs:
+    """What one run costs before and after the passes; of a state that is written in place, the part that is written."""
+    left_out = spared(after, found)
+    old, new = graph_cost(before, mode), graph_cost(after, mode, left_out)
+    peaks = peak_memory(before, mode), peak_memory(after, mode, left_out)
+    moved = new.bytes
+    for put in found.values():
+        moved = moved + type_bytes(put.value.type) * 2
     return Costs(
         flops=compared(old.flops, new.flops),
-        bytes=compared(old.bytes, new.bytes),
+        bytes=compared(old.bytes, moved),
         peak_memory=compared(peaks[0].bytes, peaks[1].bytes),
         peak_at=place_of(peaks[1].at.span) if peaks[1].at is not None else None,
         peak_sizes=_nominal(*peaks),

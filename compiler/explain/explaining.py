@@ -10,6 +10,7 @@ from ..backends.rule import chosen_backend
 from ..backends.target import Target, Wanted, checked_backend, device_of, half_of
 from ..cost import body_cost
 from ..graph import Graph, Node
+from ..lower.caches import puts
 from ..passes.base import Mode
 from ..passes.choosing import chosen_optimiser, limit_for
 from ..passes.listing import listing
@@ -52,6 +53,7 @@ def explain_program(
     half = half_of(str(dtype).removeprefix("torch."))
     target = Target("eager" if choice is None else choice.chosen, device_of(device), half)
     optimised = chosen_optimiser(level, mode, stop_after, target=target, limit=limit)(graph)
+    in_place = puts(optimised.graph) if optimised.level > 0 and half is None else {}
     return Explanation(
         block=program.name,
         file=program.unit.source.name,
@@ -62,12 +64,12 @@ def explain_program(
         mode=mode,
         stop_after=stop_after,
         memory=limit.limit,
-        cost=costs(optimised.source, optimised.graph, mode),
+        cost=costs(optimised.source, optimised.graph, mode, in_place),
         rewrites=_rewrites(optimised),
         left=_left(optimised),
         attention=attentions(optimised),
         choices=_choices(optimised),
-        notes=notes(optimised.graph),
+        notes=notes(optimised.graph, in_place, mode),
         copies_left=copies_left(optimised),
         copies=copied(program, bind, inputs, level, mode) if copies else None,
         backend=choice,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ..graph import Graph, Node, Weight, topological
@@ -32,6 +32,13 @@ def puts(graph: Graph) -> dict[Node, Put]:
     reads = uses(graph)
     shown = set(_shown(graph))
     return {node: put for node, put in found.items() if reads[node.inputs[_old(node)]] == 1 and node not in shown}
+
+
+def spared(graph: Graph, found: Mapping[Node, Put]) -> frozenset[Node]:
+    """What is not worked out where these values are written in place: they themselves, and what they alone would read."""
+    ends = [*(output.node for output in graph.outputs), *(node for _, node in graph.updates)]
+    ends += [node for put in found.values() for node in (put.at, put.value)]
+    return frozenset(graph.nodes) - {*topological(ends, found.__contains__)} if found else frozenset()
 
 
 def _shown(graph: Graph) -> Iterator[Node]:

@@ -84,3 +84,20 @@ def test_a_state_that_something_else_sees_is_copied() -> None:
     kept = module(*tokens(0)).k.clone(), module(*tokens(0)).k
     module(*tokens(1))
     assert_close(kept[1][:, :, 0], kept[0][:, :, 0])
+
+
+def test_explain_counts_what_is_written_and_says_so() -> None:
+    report, plain = (attn.explain(attn.text(STEP), bind=SIZES, mode="infer", level=level) for level in (2, 0))
+    texts = [note.text for note in report.notes]
+    assert texts == [
+        f"`{name}` is written in place, at one position of N; where an input has a gradient, all of it is copied first"
+        for name in ("keys", "values")
+    ]
+    assert plain.notes == []
+    cache, token, positions = 4 * 2 * 2 * 6 * 4, 4 * 2 * 2 * 4, 8 * 6
+    mask = 6 + positions + 8  # the condition: it reads positions and a number, and writes a truth value for each
+    before, after = plain.cost.bytes.after.value, report.cost.bytes.after.value
+    assert before is not None
+    assert after is not None
+    # each choice reads a cache, a token and a condition and writes a cache; now a token is read and written
+    assert before - after == 2 * (mask + 6 + 2 * cache + token - 2 * token)
