@@ -16,6 +16,7 @@ from ..passes.pipeline import Optimised, unchanged
 from .caches import Put, dimension, others, puts
 from .emitter import Value
 from .entry import Entry, unknown_size
+from .in_place import spent, write_over
 from .module import AttnModule, Lowered
 from .names import field_names
 from .prepared import above, prepares, write_prepared
@@ -37,6 +38,7 @@ class ModuleWriter(Writer):
         self._taken = {*taken, *(weight.path.split(".")[0] for weight in graph.weights)}
         self._written = {slot for slot, _ in graph.updates}
         self.puts: dict[Node, Put] = {}
+        self.over: frozenset[Node] = frozenset()
         self.trains = True
 
     def weight(self, slot: int, cast: bool = True) -> Value:
@@ -54,6 +56,8 @@ class ModuleWriter(Writer):
         put = self.puts.get(node)
         if put is None or self.knows(node):
             super().lower_node(node)
+            if node in self.over:
+                write_over(self.value(node).fx, self.value(node.inputs[0]).fx)
         else:
             self.seed(node, self._put(put))
 
@@ -109,7 +113,7 @@ def write(
     `dtype` fixes the working type; without, the inputs and weights tell it. Bodies get attribute names that are not `taken`.
     Where `target` has a half precision, that is the working type, whatever the dtype of inputs and weights. With `prepare`, values of
     weights alone are worked out once and kept, in a body of their own; with `in_place`, a state of which one position changes is written
-    there alone.
+    there alone, and in eager inference arithmetic is written over what it alone reads.
 
     `also` are values that the module gives beside its result, as `(result, values, leading)`: nodes of the graph or on top of it, each
     with its axes in the order of its type, and the dimensions that `*` stands for. They are written after all else, which stays the same.
@@ -117,6 +121,8 @@ def write(
     writer = ModuleWriter(graph, taken, dtype, None if target.half is None else getattr(torch, target.half))
     if in_place and also is None and target.half is None:
         writer.puts, writer.trains = puts(graph), not prepare
+    if in_place and also is None and prepare and target.backend == "eager":
+        writer.over = spent(graph)
     writer.kind = target.device
     entry = Entry(writer, graph)
     try:

@@ -1,0 +1,54 @@
+"""Products and sums that may be written over their first operand: it was made for them alone, and has all their numbers.
+
+A large tensor less is made, which the system would have to find and clear at every run. The graph of a module is looked at, not its bodies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import fx
+
+from ..graph import Graph, Node
+from ..ops.facts import is_number
+from .targets import function
+
+_NAMES = {"operator.add": "add", "operator.sub": "sub", "operator.mul": "mul", "operator.truediv": "div"}
+_FUNCTIONS = {function(target): name for target, name in _NAMES.items()}
+_ARITHMETIC = frozenset(_NAMES.values())
+"""Operators whose result is memory of its own, and whose gradient does not look at it."""
+_READERS = _ARITHMETIC | {"sum", "mean", "max", "min"}
+"""Operators that look at their operands once, and keep nothing of their memory."""
+LEAST = 2**16
+"""Fewer numbers than this, where it is known how many, are made anew: the look at the operands takes as long."""
+
+
+def spent(graph: Graph) -> frozenset[Node]:
+    """The nodes whose first operand has all their numbers, and is read by nothing after them."""
+    readers: dict[Node, list[Node]] = {}
+    for node in graph.nodes:
+        for source in node.inputs:
+            readers.setdefault(source, []).append(node)
+    fitting = (node for node in graph.nodes if node.op in _ARITHMETIC and _fits(node.inputs[0], node))
+    return frozenset(node for node in fitting if _is_last(node, readers[node.inputs[0]], graph.reads[node.inputs[0]]))
+
+
+def _fits(first: Node, node: Node) -> bool:
+    if first.op not in _ARITHMETIC or first.type != node.type or node.dtype not in ("float", "wide") or is_number(first):
+        return False
+    size = node.tensor.elements().integer()
+    return bool(node.axes) and (size is None or size >= LEAST)
+
+
+def _is_last(node: Node, readers: Sequence[Node], reads: int) -> bool:
+    """Whether a node is the last that reads its first operand; `readers` are in the order of the graph, without results and bodies."""
+    return len(readers) == reads and readers[-1] is node and readers.count(node) == 1 and all(one.op in _READERS for one in readers)
+
+
+def write_over(made: Any, first: Any) -> None:
+    """Have a call write over its first operand, if that was worked out in this graph (what is prepared stays) and comes as it is."""
+    if isinstance(made, fx.Node) and isinstance(first, fx.Node) and made.args and made.args[0] is first:
+        over = function("runtime.written_over")
+        if made.target in _FUNCTIONS and (first.target in _FUNCTIONS or first.target is over):
+            made.args, made.target = (_FUNCTIONS[made.target], *made.args), over
