@@ -1,8 +1,9 @@
 """The Python that fx writes of a graph, with the ways to its weights made short.
 
 Every dot of `self.layers.attention.q.weight` is a call into Python (`nn.Module.__getattr__`), and a network reads dozens of weights. So
-each module on the way is looked up once, at the head of the forward. A path may hold a word of Python (`q.in.weight`), which fx would
-write as it stands.
+each module on the way is looked up once, at the head of the forward, and a weight is taken from its parameters where it is one of them:
+what replaces a weight by something worked out (pruning, parametrizations) takes it from there. A path may hold a word of Python
+(`q.in.weight`), which fx would write as it stands.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ class ShortPaths(CodeGen):
         if not holders:
             return dataclasses.replace(made, src="\n".join(lines))
         head = next(i for i, line in enumerate(lines) if line.startswith("def ")) + 1
-        lines.insert(head, "    " + "; ".join(f"{name} = {text}" for name, text in holders.values()))
+        owners = dict.fromkeys(holders[path.rpartition(".")[0]][0] for path in paths if "." in path)
+        looked_up = [f"{name} = {text}" for name, text in holders.values()]
+        lines.insert(head, "    " + "; ".join([*looked_up, *(f"{_inside(name)} = {name}._parameters" for name in owners)]))
         places = {line + 1: index for line, index in (made._lineno_map or {}).items()}  # pyright: ignore[reportPrivateUsage]
         return dataclasses.replace(made, src="\n".join(lines), _lineno_map=places)
 
@@ -54,8 +57,17 @@ def _holders(base: str, paths: Iterable[str]) -> dict[str, tuple[str, str]]:
 
 
 def _read(base: str, path: str, holders: Mapping[str, tuple[str, str]]) -> str:
+    """An expression for a weight; one of the module itself may be a state or a body, and is looked up."""
     parent, _, name = path.rpartition(".")
-    return attribute(holders[parent][0] if parent else base, name)
+    if not parent:
+        return attribute(base, name)
+    holder = holders[parent][0]
+    return f"{_inside(holder)}[{name!r}] if {name!r} in {_inside(holder)} else {attribute(holder, name)}"
+
+
+def _inside(holder: str) -> str:
+    """The name of a module's own parameters."""
+    return f"{holder}_has"
 
 
 def _shortened(line: str, short: Mapping[str, str]) -> str:

@@ -50,11 +50,13 @@ def merge_leading(x: Tensor, leading: Sequence[int], before: int, after: int) ->
 
     Copies only where own is neither `leading` nor all ones.
     """
-    own = x.shape[before : x.dim() - after]
-    head, tail = x.shape[:before], x.shape[x.dim() - after :]
-    n = count(leading)
+    shape = x.shape
+    own = shape[before : len(shape) - after]
+    if len(own) == 1 and tuple(own) == tuple(leading):
+        return x
+    head, tail, n = shape[:before], shape[len(shape) - after :], count(leading)
     if tuple(own) == tuple(leading):
-        return x if len(own) == 1 else x.reshape(*head, n, *tail)
+        return x.reshape(*head, n, *tail)
     if count(own) == 1:
         return x.reshape(*head, 1, *tail).expand(*head, n, *tail)
     x = x.reshape(*head, *[1] * (len(leading) - len(own)), *own, *tail)

@@ -43,7 +43,8 @@ def remembering(check: Callable[..., None]) -> Callable[..., None]:
         now = None if is_traced() else _likeness(inputs, weight)
         if now is None or now != last[0]:
             check(inputs, weight)
-            last[0] = now
+            if now is not None:
+                last[0] = now
 
     return call
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from prepared_support import LOW_RANK, bodies, count, expected, low_rank, lowered
 from torch import nn
+from torch.nn.utils import parametrize, prune
 
 import attn
 
@@ -302,3 +303,28 @@ def test_an_optional_input_has_prepared_values_of_its_own() -> None:
         torch.testing.assert_close(m(x()), expected(m, x()))
         write(m)
     assert len(bodies(m)) == 2
+
+
+class Twice(nn.Module):
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        return weight * 2
+
+
+@pytest.mark.parametrize("mode", ["infer", "train"])
+def test_a_weight_that_is_worked_out_from_another_is_read(mode: Any) -> None:
+    text = "block t(x: [*, C]) -> [*, C] {\n    return linear(x, C -> C, bias=false) as w\n}\n"
+    m: Any = attn.compile(attn.text(text), C=5, mode=mode)
+    data = torch.linspace(-1, 1, 10).reshape(2, 5)
+    before, twice, half = m(data), copy.deepcopy(m), copy.deepcopy(m)
+    parametrize.register_parametrization(twice.w, "weight", Twice())
+    torch.testing.assert_close(twice(data), before * 2)
+    prune.custom_from_mask(half.w, "weight", torch.arange(5)[:, None].expand(5, 5) < 2)
+    torch.testing.assert_close(half(data), before * (torch.arange(5) < 2))
+    m.w.weight = nn.Parameter(torch.eye(5), requires_grad=False)
+    torch.testing.assert_close(m(data), data)
+
+
+def test_a_call_that_is_traced_leaves_the_checks_as_they_were(recwarn: pytest.WarningsRecorder) -> None:
+    m = low_rank()
+    torch.export.export(m, (x(),), strict=True)
+    assert not [one for one in recwarn if "side effects" in str(one.message)]
