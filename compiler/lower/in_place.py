@@ -35,7 +35,8 @@ def spent(graph: Graph) -> frozenset[Node]:
 
 
 def _fits(first: Node, node: Node) -> bool:
-    if first.op not in _ARITHMETIC or first.type != node.type or node.dtype not in ("float", "wide") or is_number(first):
+    alike = {*first.axes} == {*node.axes} and first.dtype == node.dtype and node.dtype in ("float", "wide")
+    if first.op not in _ARITHMETIC or not alike or is_number(first):
         return False
     size = node.tensor.elements().integer()
     return bool(node.axes) and (size is None or size >= LEAST)
