@@ -10,7 +10,7 @@ from ..graph import Body, Graph, Node, topological
 from ..ops.attend_held import has_gradients, told
 from ..ops.attend_way import Layout, Roles, Way, attend_way, copied, roles
 from ..ops.mask_groups import Groups, Prefix, Routed
-from ..ops.pairs import Flexible, flexible
+from ..ops.pairs import Flexible, by_positions, flexible
 from ..passes.pipeline import Optimised
 from ..passes.rewriting import everything
 from ..sizes import Size, equal
@@ -38,6 +38,11 @@ PLANNED: dict[type[Groups | Routed | Prefix], tuple[str, str]] = {
     Prefix: ("prefix_attention", "`where=` allows the keys up to a number: in each run those behind it are not read"),
 }
 """The function for a mask that depends on data, and what is said of it."""
+BY_POSITIONS = (
+    "`where=` is told by positions alone: which blocks of pairs it leaves is worked out once for each size; where these are few, queries "
+    "that meet equally many blocks of keys are one call, else it is a mask"
+)
+ELSEWHERE = "on a GPU, and in a graph that is exported or compiled, it is a mask"
 BLOCKS = "blocks without an allowed pair are left out, as told by positions and numbers"
 WHOLE_MASK = "it is looked at whole for the blocks that have no allowed pair"
 Site = tuple[Span, tuple[str, ...]]
@@ -121,6 +126,8 @@ def function_of(node: Node, way: Way) -> str:
         return "distance_attention"
     if way.layout is not None and way.layout.planned is not None:
         return PLANNED[type(way.layout.planned)][0]
+    if way.layout is not None and by_positions(roles(node), way.layout) is not None:
+        return "block_attention"
     if way.kind == "fused":
         return next((name for option, name in FUSED.items() if option in node["extras"]), "scaled_dot_product_attention")
     if way.kind == "chunked":
@@ -178,12 +185,13 @@ def _remarks(parts: Roles, way: Way, training: bool) -> list[str]:
     if way.layout.causal:
         found.append("`where=` is its flag for causal attention: pairs that are refused are not worked out")
     elif way.layout.planned is not None:
-        found.append(PLANNED[type(way.layout.planned)][1])
-        found.append("on a GPU, and in a graph that is exported or compiled, it is a mask")
+        found += [PLANNED[type(way.layout.planned)][1], ELSEWHERE]
     elif way.layout.line:
         found.append("the bias is read as it lies; where few distances are allowed, in each run a query meets the keys at these alone")
         if way.layout.line == "back":
             found.append("else rows are taken in up to 8 parts, each with the keys up to its last row")
+    elif by_positions(parts, way.layout) is not None:
+        found += [BY_POSITIONS, ELSEWHERE]
     elif "where" in parts.extras:
         found.append("`where=` is a mask to it: pairs that are refused are worked out too, and thrown away")
     return found + _falls_back(parts, way.layout, training)

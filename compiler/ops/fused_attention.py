@@ -9,10 +9,11 @@ from typing import Any
 from ..lower.emitter import Emitter, Value
 from ..sizes import Size
 from ..types import Axis, TensorType
-from .attend_way import Layout
+from .attend_way import Layout, roles
 from .attention_parts import Parts, combine, told_apart
 from .flex import flex
 from .mask_groups import Groups, Prefix, Routed, Told
+from .pairs import by_positions
 
 Dimensions = Sequence[Sequence[str]]
 
@@ -65,6 +66,10 @@ def _call(e: Emitter, parts: Parts, layout: Layout, main: tuple[Any, Any, Any], 
         return _routed(e, parts, layout, layout.planned, main, options)
     if layout.line:
         return e.call("runtime.distance_attention", *main, bias, layout.line == "back", **options)
+    pairs = by_positions(roles(parts.node), layout)
+    if pairs is not None:
+        mask, given = e.per_pair(pairs, parts.groups([(), (), layout.rows, parts.keys]))
+        return e.call("runtime.block_attention", *main, mask, given, **options)
     if where is not None:
         return e.call("runtime.masked_attention", *main, where, bias, **options)
     if bias is not None:

@@ -133,6 +133,18 @@ def flexible(parts: Roles, layout: Layout) -> Flexible | None:
     return Flexible(mask, bias, _told(parts, layout) if mask is not None else ())
 
 
+def by_positions(parts: Roles, layout: Layout) -> Pairs | None:
+    """The mask for one pair, where it is arithmetic on the positions of rows and keys alone, along one axis each, and nothing else is said
+    of pairs: which blocks have an allowed pair is then worked out once for each size."""
+    mask = parts.extras.get("where")
+    if mask is None or layout.causal or layout.planned is not None or len(layout.rows) != 1 or len(parts.keys) != 1:
+        return None
+    if parts.node["dropout"] or {"bias", "sink_logit"} & parts.extras.keys() or {*mask.tensor.names} != {*layout.rows, *parts.keys}:
+        return None
+    found = pairs_of(mask)
+    return found if not found.leaves and {axis for axis, _ in found.positions} == {*mask.tensor.names} else None
+
+
 def _told(parts: Roles, layout: Layout) -> tuple[Fact | Same | None, ...] | None:
     if len(layout.rows) != 1 or len(parts.keys) != 1:
         return None

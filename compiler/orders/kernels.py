@@ -230,6 +230,7 @@ RULES: dict[str, Rule] = {
     "runtime.prefix_attention": _attention,
     "runtime.grouped_attention": _attention_in_parts,
     "runtime.routed_attention": _attention_in_parts,
+    "runtime.block_attention": _attention_in_parts,
     "torch.nn.functional.conv1d": _convolved,
     "torch.nn.functional.conv2d": _convolved,
     "torch.nn.functional.conv3d": _convolved,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import attn
-from attn.compiler.lower import runtime_parts, runtime_routed, runtime_shifts
+from attn.compiler.lower import runtime_blocks, runtime_parts, runtime_routed, runtime_shifts
 from attn.compiler.passes import Mode
 from attn.compiler.passes.distances import distances
 
@@ -46,6 +46,7 @@ def small_groups() -> Iterator[None]:
     """Attention looks for groups, parts and distances among however few rows."""
     small = (
         (runtime_parts, {"PART": 1, "FEWEST": 1, "CALL": 0}),
+        (runtime_blocks, {"BLOCK": 2, "SHORTEST": 1, "LIVE": 2, "MOST": 8}),
         (runtime_routed, {"SHORTEST": 1, "SPARSE": 2}),
         (runtime_shifts, {"KEYS": 1, "STRIP": 2}),
         (distances, {"LEAST": 1}),
