@@ -29,7 +29,9 @@ def attention(d: Draft) -> None:
         words[-1] = f"where=is_pow2(pos({n}) - pos({n}')) or pos({n}) == pos({n}')"
     elif d.chance(0.3):
         n = over[0]
-        words[-1] = f"where={d.rng.choice(distances(n, f"{n}'"))} or {d.rng.choice([f"pos({n}') < 1", f"pos({n}) * pos({n}') % 5 == 1"])}"
+        near = d.rng.choice(distances(n, f"{n}'"))
+        other = d.rng.choice([f"pos({n}') < 1", f"pos({n}) * pos({n}') % 5 == 1"])
+        words[-1] = f"where={near} or {other}"
     words += [f"bias={bias(d, over[0])}"] if d.chance(0.5) else []
     words += [f"by={d.rng.choice(['sigmoid', 'relu2', 'sparsemax'])}"] if d.chance(0.2) else []
     d.let(f"attend({x.name}, {x.name}, {x.name}, {', '.join(words)})")
