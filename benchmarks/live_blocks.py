@@ -30,6 +30,12 @@ LINE = """block t(q: [*, h, N, d], k: [*, h, N, d], v: [*, h, N, d]) -> [*, h, N
 IMAGE = LINE.replace("h, N, d", "h, H, W, d").replace("over=N", "over=H W")
 WINDOW = "pos(N') <= pos(N) and pos(N) - pos(N') < {0}"
 NEAR = "abs(pos(H) - pos(H')) <= {0} and abs(pos(W) - pos(W')) <= {0}"
+POWER = """use std.sparse (power_attend)
+
+block t(q: [*, h, N, d], k: [*, h, N, d], v: [*, h, N, d]) -> [*, h, N, d] {
+    return power_attend(q, k, v, e=d)
+}
+"""
 ROUTED = """use std.sparse (moba)
 
 block t(q: [*, h, N, d], k: [*, h, N, d], v: [*, h, N, d]) -> [*, h, N, d] {{
@@ -54,6 +60,16 @@ ROWS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
     ("8 documents, causal, 4096", PACKED.format(f"{SAME} and pos(N') <= pos(N)"), (1, 8, 4096, 64)),
     ("1 documents, causal, 1024", PACKED.format(f"{SAME} and pos(N') <= pos(N)"), (1, 8, 1024, 64)),
     *((f"3 blocks of {b}, {n}", ROUTED.format(b), (1, 8, n, 64)) for b, n in ((64, 1024), (256, 4096))),
+    *((f"power attention, {n}", POWER, (1, 8, n, 64)) for n in (1024, 4096)),
+    *(
+        (f"window and global, {n}", LINE.format("abs(pos(N) - pos(N')) <= 128 or pos(N) < 16 or pos(N') < 16"), (1, 8, n, 64))
+        for n in (1024, 4096)
+    ),
+    *(
+        (f"window and sink, {n}", LINE.format("pos(N') <= pos(N) and (pos(N) - pos(N') < 256 or pos(N') < 4)"), (1, 8, n, 64))
+        for n in (1024, 4096)
+    ),
+    ("strided, 4096", LINE.format("pos(N') <= pos(N) and (pos(N) - pos(N') < 128 or pos(N') % 128 == 127)"), (1, 8, 4096, 64)),
     ("causal, 2048", LINE.format("pos(N') <= pos(N)"), (1, 8, 2048, 64)),
 )
 
@@ -71,7 +87,7 @@ def seconds(run: Callable[[], Any]) -> float:
 
 
 def masked(module: Any, *given: torch.Tensor) -> Any:
-    """What the module says where masks that depend on data stay masks."""
+    """What the module says where masks stay masks."""
     fewest, runtime_parts.FEWEST = runtime_parts.FEWEST, 1 << 62
     try:
         return module(*given)

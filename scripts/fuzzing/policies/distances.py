@@ -27,7 +27,7 @@ def attention(d: Draft) -> None:
     elif d.chance(0.2):
         n = over[0]
         words[-1] = f"where=is_pow2(pos({n}) - pos({n}')) or pos({n}) == pos({n}')"
-    elif d.chance(0.3):
+    elif d.chance(0.5):
         n = over[0]
         near = d.rng.choice(distances(n, f"{n}'"))
         other = d.rng.choice([f"pos({n}') < 1", f"pos({n}) * pos({n}') % 5 == 1"])
