@@ -5,7 +5,6 @@ A standalone file carries the source of those it needs, so each function uses to
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,6 +22,8 @@ LIVE = 0.6
 """The largest part of the blocks for which that is worth it."""
 MOST = 1 << 14
 """So many keys are copied for one call, a key as often as blocks of rows meet it."""
+KEPT = 32
+"""So many plans are kept, each of one mask at one size."""
 
 
 def block_attention(q: Tensor, k: Tensor, v: Tensor, mask: Callable[..., Tensor], given: Sequence[Any], scale: float) -> Tensor:
@@ -32,8 +33,8 @@ def block_attention(q: Tensor, k: Tensor, v: Tensor, mask: Callable[..., Tensor]
     """
     rows, keys = q.shape[-2], k.shape[-2]
     plan = None
-    if min(rows, keys) >= SHORTEST and q.shape[-1] and is_planned(q.select(-1, 0)):
-        plan = block_plan(mask, tuple(given), rows, keys, BLOCK)
+    if is_planned(k.transpose(-1, -2)) and min(rows, keys) >= SHORTEST:
+        plan = kept_plan(mask, tuple(given), rows, keys, BLOCK)
     if plan is None:
         at, to = (torch.arange(count, device=q.device) for count in (rows, keys))
         where = mask(0, 0, at.unsqueeze(-1), to, *given)
@@ -60,7 +61,16 @@ def one_block_group(q: Tensor, k: Tensor, v: Tensor, rows: Tensor, keys: Tensor,
     return y.reshape(batch, heads, *y.shape[1:])
 
 
-@functools.lru_cache(maxsize=32)
+def kept_plan(mask: Callable[..., Tensor], *said: Any) -> Any:
+    """`block_plan` of the same, made once: the last `KEPT` are kept."""
+    kept: dict[Any, Any] = vars(kept_plan).setdefault("plans", {})
+    if (mask, said) not in kept:
+        while len(kept) >= KEPT:
+            kept.pop(next(iter(kept)), None)
+        kept[mask, said] = block_plan(mask, *said)
+    return kept[mask, said]
+
+
 def block_plan(mask: Callable[..., Tensor], given: tuple[Any, ...], rows: int, keys: int, block: int) -> Any:
     """Where each block of rows comes to lie, the groups, and which rows have a key (None: all); None where most blocks have a pair.
 

@@ -12,6 +12,7 @@ from torch.testing import assert_close
 import attn
 from attn.compiler.lower import runtime_blocks, runtime_parts
 from attn.compiler.lower.lowering import lower
+from attn.compiler.lower.standalone import standalone
 
 HEAD = """block t(q: [*, h, N, d], k: [*, h, M, d], v: [*, h, M, e], keep: bool [M]) -> [*, h, N, e] {{
     return attend(q, k, v, over=M, dot=d, where={0})
@@ -59,14 +60,14 @@ def always(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         monkeypatch.setattr(runtime_blocks, name, value)
     monkeypatch.setattr(runtime_parts, "FEWEST", 1)
     counts: list[int] = []
-    plan = runtime_blocks.block_plan
+    plan = runtime_blocks.kept_plan
 
     def counted(*args: Any) -> Any:
         made = plan(*args)
         counts.append(len(made[1]))
         return made
 
-    monkeypatch.setattr(runtime_blocks, "block_plan", counted)
+    monkeypatch.setattr(runtime_blocks, "kept_plan", counted)
     return counts
 
 
@@ -100,15 +101,27 @@ def test_what_says_more_stays_a_mask(name: str) -> None:
     assert "block_attention" not in built(LEFT[name]).code
 
 
-def test_a_plan_is_made_once_for_each_size_and_holds_for_gradients_too() -> None:
-    module, inputs = built(MASKS["window and global tokens"]), given(600, 515)
-    runtime_blocks.block_plan.cache_clear()
+def test_a_plan_is_made_once_for_each_size_and_holds_for_gradients_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, inputs, counts = built(MASKS["window and global tokens"]), given(600, 515), list[tuple[int, int]]()
+    plan = runtime_blocks.block_plan
+    monkeypatch.setattr(runtime_blocks, "block_plan", lambda *args: counts.append(args[2:4]) or plan(*args))
+    monkeypatch.setattr(runtime_blocks, "KEPT", 2)
     with torch.inference_mode():
         first = module(*inputs)
     assert_close(found(module, inputs)[0], first)
-    module(*given(600, 520))
-    known = runtime_blocks.block_plan.cache_info()
-    assert (known.misses, known.hits) == (2, 1)
+    for keys in (520, 515, 530, 515):
+        module(*given(600, keys))
+    assert counts == [(600, 515), (600, 520), (600, 530), (600, 515)]
+
+
+def test_a_file_of_its_own_keeps_plans_too() -> None:
+    program = attn.load("std.sparse", "power_attend")(bind={"size": 32, "local": 1})
+    text = standalone(program)
+    made: dict[str, Any] = {"__name__": "made"}
+    exec(text, made)
+    q = torch.randn(1, 2, 520, 4)
+    assert torch.equal(made["PowerAttend"]()(q, q, q), program(q, q, q))
+    assert len(vars(made["kept_plan"])["plans"]) == 1
 
 
 def test_many_blocks_are_a_mask() -> None:
@@ -125,7 +138,8 @@ def test_the_library_has_it_exported_as_a_mask(always: list[int]) -> None:
     q, k, v = (x.detach() for x in given(29, 29)[:3])
     blocks = module(q, k, v)
     assert len(always) == 1
-    exported: Any = torch.export.export(module, (q, k, v)).module()
+    n = torch.export.Dim("n", min=2, max=5000)
+    exported: Any = torch.export.export(module, (q, k, v), dynamic_shapes=({2: n}, {2: n}, {2: n})).module()
     assert_close(exported(q, k, v), blocks)
     assert len(always) == 1
     assert "which blocks of pairs it leaves" in " ".join(str(attn.explain(program)).split())
