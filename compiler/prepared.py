@@ -10,6 +10,7 @@ from .ops.attend_held import made_in_chunks
 from .ops.attend_way import attend_way, roles
 from .ops.base import OPERATORS
 from .ops.facts import is_number
+from .ops.pairs import by_positions
 from .sizes import Size
 from .types import TensorType, TupleType, is_tuple
 
@@ -45,9 +46,9 @@ def _read(graph: Graph, fixed: Collection[Node], kept: Collection[Node]) -> froz
 
 
 def _inputs(node: Node) -> tuple[Node, ...]:
-    """What a node reads: not a mask that is a flag."""
+    """What a node reads: not a mask that is a flag, or a function of a pair."""
     layout = attend_way(node).layout if node.op == "attend" and "where" in node["extras"] else None
-    if layout is None or not layout.causal:
+    if layout is None or not (layout.causal or by_positions(roles(node), layout)):
         return node.inputs
     mask = roles(node).extras["where"]
     return tuple(source for source in node.inputs if source is not mask)

@@ -17,6 +17,8 @@ from .mask_offsets import CARRIED, Fact, Names, conditions, facts
 
 RANDOM = frozenset(("dropout", "droppath"))
 PLAIN = frozenset(("scalar", "size", "literal"))
+LEAST = 512
+"""Blocks of a mask are not looked for among fewer rows or keys."""
 State = tuple[Node, tuple[tuple[str, str], ...]]
 
 
@@ -140,6 +142,8 @@ def by_positions(parts: Roles, layout: Layout) -> Pairs | None:
     if mask is None or layout.causal or layout.planned is not None or len(layout.rows) != 1 or len(parts.keys) != 1:
         return None
     if parts.node["dropout"] or {"bias", "sink_logit"} & parts.extras.keys() or {*mask.tensor.names} != {*layout.rows, *parts.keys}:
+        return None
+    if any((mask.tensor.size(name).integer() or LEAST) < LEAST for name in mask.tensor.names):
         return None
     found = pairs_of(mask)
     return found if not found.leaves and {axis for axis, _ in found.positions} == {*mask.tensor.names} else None

@@ -11,6 +11,7 @@ from torch import Tensor
 
 import attn
 from attn.compiler.lower import runtime_blocks, runtime_parts, runtime_routed, runtime_shifts
+from attn.compiler.ops import pairs
 from attn.compiler.passes import Mode
 from attn.compiler.passes.distances import distances
 
@@ -46,6 +47,7 @@ def small_groups() -> Iterator[None]:
     """Attention looks for groups, parts and distances among however few rows."""
     small = (
         (runtime_parts, {"PART": 1, "FEWEST": 1, "CALL": 0}),
+        (pairs, {"LEAST": 1}),
         (runtime_blocks, {"BLOCK": 2, "SHORTEST": 1, "LIVE": 2, "MOST": 8}),
         (runtime_routed, {"SHORTEST": 1, "SPARSE": 2}),
         (runtime_shifts, {"KEYS": 1, "STRIP": 2}),

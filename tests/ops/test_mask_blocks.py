@@ -143,3 +143,10 @@ def test_the_library_has_it_exported_as_a_mask(always: list[int]) -> None:
     assert_close(exported(q, k, v), blocks)
     assert len(always) == 1
     assert "which blocks of pairs it leaves" in " ".join(str(attn.explain(program)).split())
+
+
+def test_sizes_that_are_known_decide() -> None:
+    program = attn.load("std.sparse", "power_attend")
+    for size, taken in ((400, False), (4000, True)):
+        module = attn.compile(program, bind={"N": size}, mode="infer")
+        assert ("block_attention" in module.code) is taken

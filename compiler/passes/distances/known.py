@@ -7,9 +7,13 @@ from collections.abc import Collection, Mapping
 from ...graph import Node
 from ...ops.attend_way import attend_way, roles
 from ...ops.mask_rows import always_sees
+from ...ops.pairs import by_positions
 from ...prepared import LARGEST
 from ...types import TensorType
 from ..making import Make, union
+
+IN_BLOCKS = 1 << 21
+"""From so many pairs on a mask of positions is left to blocks."""
 
 
 def known_bias(make: Make, node: Node, extras: Mapping[str, Node], known: Collection[Node]) -> Node | None:
@@ -23,6 +27,11 @@ def known_bias(make: Make, node: Node, extras: Mapping[str, Node], known: Collec
     if not any(mask.tensor.has(key) for key in old.keys):
         return None
     count = TensorType(union((mask, bias))).elements().integer()
-    if count is None or count > LARGEST or not always_sees(mask, old.keys):
+    if (
+        count is None
+        or count > LARGEST
+        or (count >= IN_BLOCKS and by_positions(old, layout) is not None)
+        or not always_sees(mask, old.keys)
+    ):
         return None
     return make.where(mask, bias, make.scalar(float("-inf")))
