@@ -65,7 +65,7 @@ def write_prepared(writer: Writer, graph: Graph) -> tuple[Node, ...]:
     result = writer.call("runtime.prepared", writer.get_attr(body), *inner.captured)
     for index, (node, shape) in enumerate(zip(values, groups, strict=True)):
         part = writer.call("operator.getitem", result, index)
-        part.meta["axes"] = tuple("*".join(axis.name for axis in group) for group in shape)
+        part.meta["axes"] = tuple("*".join(axis.name for axis in group) or "1" for group in shape)
         if node.name:
             rename(part, node.name)
         writer.seed(node, writer.unflat(part, shape))
