@@ -6,7 +6,7 @@ A large tensor less is made, which the system would have to find and clear at ev
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from torch import fx
 
@@ -52,4 +52,4 @@ def write_over(made: Any, first: Any) -> None:
     if isinstance(made, fx.Node) and isinstance(first, fx.Node) and made.args and made.args[0] is first:
         over = function("runtime.written_over")
         if made.target in _FUNCTIONS and (first.target in _FUNCTIONS or first.target is over):
-            made.args, made.target = (_FUNCTIONS[made.target], *made.args), over
+            made.args, made.target = (_FUNCTIONS[cast(Any, made.target)], *made.args), over

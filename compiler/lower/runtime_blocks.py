@@ -41,7 +41,7 @@ def block_attention(q: Tensor, k: Tensor, v: Tensor, mask: Callable[..., Tensor]
         return masked_attention(q, k, v, where.expand(rows, keys)[None, None], None, scale)
     order, groups, some = plan
     q, k, v = (as_blocks(x, BLOCK) for x in (q, k, v))
-    found: list[Tensor] = [one_block_group(q, k, v, *group, scale=scale) for group in groups]
+    found = [one_block_group((q, k, v), some_rows, met, where, scale) for some_rows, met, where in groups]
     y = torch.cat(found, -3).index_select(-3, order).flatten(-3, -2)[..., :rows, :]
     return y if some is None else torch.where(some, y, 0)
 
@@ -52,12 +52,13 @@ def as_blocks(x: Tensor, block: int) -> Tensor:
     return x.reshape(*x.shape[:-2], -1, block, x.shape[-1])
 
 
-def one_block_group(q: Tensor, k: Tensor, v: Tensor, rows: Tensor, keys: Tensor, where: Tensor | None, scale: float) -> Tensor:
+def one_block_group(blocks: Sequence[Tensor], rows: Tensor, keys: Tensor, where: Tensor | None, scale: float) -> Tensor:
     """The blocks `rows` [group] of queries, each with its blocks of `keys` [group * many] and a mask [1, group, block, many * block]."""
+    q, k, v = blocks
     batch, heads, count = q.shape[0], q.shape[1], len(rows)
     asked = q.index_select(-3, rows).flatten(0, 1)
-    met = (x.index_select(-3, keys).view(batch * heads, count, -1, x.shape[-1]) for x in (k, v))
-    y = torch.nn.functional.scaled_dot_product_attention(asked, *met, attn_mask=where, scale=scale)
+    met, taken = (x.index_select(-3, keys).view(batch * heads, count, -1, x.shape[-1]) for x in (k, v))
+    y = torch.nn.functional.scaled_dot_product_attention(asked, met, taken, attn_mask=where, scale=scale)
     return y.reshape(batch, heads, *y.shape[1:])
 
 

@@ -84,7 +84,7 @@ class ChunkedAttention(torch.autograd.Function):
     def forward(ctx: Any, options: dict[str, Any], *values: Any) -> Tensor:
         terms: int = options["terms"]
         v, shape = values[2 * terms], row_shape(values, terms)
-        y = v.new_empty((*shape, v.shape[-1]))
+        y: Tensor = v.new_empty((*shape, v.shape[-1]))
         softmax = options["by"] == "softmax"
         top, total = (widest(y[..., :1]).new_zeros((*shape, 1)) for _ in range(2)) if softmax else (None, None)
         source = random_source(options, v)
@@ -185,7 +185,8 @@ def block_slopes(
 def score_slopes(slopes: Tensor, s: Tensor, weights: Tensor, by: str, mean: Any) -> Tensor:
     """The slopes of scores from those of weights; `mean` is what a softmax takes off."""
     if by == "softmax":
-        return weights * (slopes - mean)
+        shifted: Tensor = weights * (slopes - mean)
+        return shifted
     return slopes * (weights * (1 - weights) if by == "sigmoid" else 2 * torch.relu(s))
 
 

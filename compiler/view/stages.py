@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter as Count
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ...dsl.source import NOWHERE, Source, Span
 from ..cost import graph_cost, readable
@@ -117,10 +117,10 @@ class _Recorder:
 
     def _axes(self, drawings: Sequence[Record]) -> list[str]:
         """The names of all axes on wires, those on most wires first."""
-        wires = Count(wire["value"] for drawing in drawings for wire in drawing["wires"])
+        wires: Count[int] = Count(wire["value"] for drawing in drawings for wire in drawing["wires"])
         counts = Count[str]()
         for value, times in wires.items():
-            axes: tuple[tuple[str, str], ...] = self.values.records[value]["axes"]
+            axes = cast("Sequence[tuple[str, str]]", self.values.records[value]["axes"])
             counts.update({name: times for name, _ in axes})
         return sorted(counts, key=lambda name: (name != STAR, -counts[name], name))
 

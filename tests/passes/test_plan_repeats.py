@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 
@@ -42,7 +44,7 @@ PROGRAMS["the other way round, with a bias"] = Program(
 )
 
 
-def large(nodes: list[Node]) -> list[Node]:
+def large(nodes: Sequence[Node]) -> list[Node]:
     return [node for node in nodes if node.op == "expand"]
 
 

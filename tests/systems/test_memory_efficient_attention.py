@@ -127,7 +127,7 @@ block spelled(q: [*, N, d], k: [*, M, d], v: [*, M, d], t: [], i: int [N]) -> [*
 """
 
 
-def limited(text: str, memory: Any, **sizes: int) -> Any:
+def limited(text: str, memory: Any, **sizes: Any) -> Any:
     return attn.compile(attn.text(text), dtype=torch.float64, memory=memory, **sizes)
 
 

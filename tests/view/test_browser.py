@@ -184,7 +184,7 @@ def test_two_stages_stand_side_by_side_and_choose_together(linformer: Page) -> N
 
 def test_two_pictures_move_together_until_told_not_to(linformer: Page) -> None:
     def views() -> list[list[float]]:
-        return linformer.evaluate("viewer.canvases.map(({ view }) => [view.k, view.x, view.y])")  # type: ignore[no-any-return]
+        return linformer.evaluate("viewer.canvases.map(({ view }) => [view.k, view.x, view.y])")
 
     linformer.locator("#beside").select_option("plan")
     before = views()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -33,7 +34,8 @@ def test_a_profile_that_does_not_fit_is_told(path: Path, golden: Callable[[Path,
 
 
 def test_a_compiled_module_tells_its_times_by_name() -> None:
-    path, sizes = Path(__file__).parents[1] / "programs" / "vit.attn", {"N": 8, "B": 1, "D": 8, "heads": 2, "depth": 2}
+    path = Path(__file__).parents[1] / "programs" / "vit.attn"
+    sizes: dict[str, Any] = {"N": 8, "B": 1, "D": 8, "heads": 2, "depth": 2}
     found = times(compile(path, "vit", **sizes), torch.zeros(1, 8, 8), runs=2)
     inside = {name: found[f"layers.1.attention.{name}"] for name in ("q", "k", "v", "y", "out")}
     assert min(inside.values()) > 0
