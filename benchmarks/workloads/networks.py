@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 from harness.row import Program, Row, Run, Weights, Work, drawn, redrawn
+from harness.timm_names import davit_names, residual_names
 from torch import Tensor, nn
 from torch.nn import functional as fn
 
@@ -25,40 +25,6 @@ def changed(model: nn.Module) -> nn.Module:
 
 
 # ---------------------------------------------------------------- images
-
-
-def davit_names() -> Mapping[str, Any]:
-    """From timm's names to ours. In its channel attention `k` asks, `v` is asked and `q` is read."""
-    found: dict[str, Any] = {
-        "head.norm.{w}": "norm.{w}",
-        "head.fc.{w}": "head.{w}",
-        "stages.{s}.downsample.norm.{w}": "stages.{s}.norm.{w}",
-    }
-    found["stages.{s}.downsample.conv.{w}"] = "stages.{s}.down.{w}"
-    for number, kind, roles in ((0, "spatial", "qkv"), (1, "channel", "vqk")):
-        theirs, ours = f"stages.{{s}}.blocks.{{i}}.{number}", f"stages.{{s}}.{kind}.{{i}}"
-        found |= {
-            f"{theirs}.attn.qkv.{{w}}": [f"{ours}.attention.{role}.{{w}}" for role in roles],
-            f"{theirs}.attn.proj.{{w}}": f"{ours}.attention.out.{{w}}",
-            f"{theirs}.{{part}}.{{w}}": f"{ours}.{{part}}.{{w}}",
-            f"{theirs}.{{part}}.{{piece}}.{{w}}": f"{ours}.{{part}}.{{piece}}.{{w}}",
-        }
-    return found
-
-
-def resnet_names() -> Mapping[str, Any]:
-    """From the names of timm's SE-ResNet to ours."""
-    found: dict[str, Any] = {"conv1.{w}": "stem.conv.{w}", "bn1.{w}": "stem.norm.{w}"}
-    for s in range(4):
-        theirs, ours = f"layer{s + 1}.{{i}}", f"stages.{s}.blocks.{{i}}"
-        found |= {
-            f"{theirs}.downsample.0.{{w}}": f"{ours}.shortcut.conv.{{w}}",
-            f"{theirs}.downsample.1.{{w}}": f"{ours}.shortcut.norm.{{w}}",
-            f"{theirs}.conv{{k}}.{{w}}": f"{ours}.conv{{k}}.{{w}}",
-            f"{theirs}.bn{{k}}.{{w}}": f"{ours}.norm{{k}}.{{w}}",
-            f"{theirs}.se.{{part}}.{{w}}": f"{ours}.se.{{part}}.{{w}}",
-        }
-    return found
 
 
 def davit(batch: int, side: int, width: int, stages: int) -> Work:
@@ -93,7 +59,7 @@ def se_resnet(batch: int, side: int, depth: int) -> Work:
     layers: Any = tuple(depths)
     model = changed(ResNet(residual, layers=layers, block_args={"attn_layer": "se"}))
     return Work(
-        program=Program("std.systems.se", "se_resnet", {"depths": depths}, weights=model.state_dict(), names=resnet_names()),
+        program=Program("std.systems.se", "se_resnet", {"depths": depths}, weights=model.state_dict(), names=residual_names("se")),
         author=lambda: model,
         inputs=(drawn(batch, 3, side, side),),
     )

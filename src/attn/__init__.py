@@ -51,10 +51,10 @@ def compile(
     `source` is a path, a library module (`std.channel`), `attn.text("block ...")`, or what `attn.load` gives; `block` names the block (the
     only one, or the last, without). Sizes of axes and values of parameters are keywords (`C=64`), or stand in `bind`. `inputs` are the
     optional inputs the module is made for (another set is compiled when it is first called with one). `dtype` is that of the weights, and
-    so of the inputs; with `bfloat16` or `float16` weights stay float32, and what is computed is in that (docs/backends.md).
+    so of the inputs; with `bfloat16` or `float16` weights stay float32, and what is computed is in that; `device="cuda"` writes the text
+    for a GPU and puts the module there (docs/backends.md).
     `level` is how much is optimised: 0 nothing, 1 what keeps every bit, 2 all. `mode="infer"` makes a module that always works as after
-    `.eval()` and gives its weights no gradients, so that what depends on weights and positions alone
-    is worked out once.
+    `.eval()` and gives its weights no gradients, so that what depends on weights and positions alone is worked out once.
 
     `weights` (a safetensors file or tensors by name; `names` and `ignore` as for `load_weights`) are loaded. With `mode="infer"` slices
     that they make zero are left out; where weights are changed later, the module notices and runs without that.
@@ -72,21 +72,8 @@ def compile(
     from .compiler.lower.compiling import compile_program
 
     program, fixed = load(source, block), {**(bind or {}), **sizes}
-    return compile_program(
-        program,
-        fixed,
-        inputs,
-        dtype=dtype,
-        device=device,
-        mode=mode,
-        level=level,
-        verify=verify,
-        backend=backend,
-        memory=memory,
-        weights=weights,
-        names=names,
-        ignore=ignore,
-    )
+    chosen: dict[str, Any] = {"dtype": dtype, "device": device, "mode": mode, "level": level, "backend": backend, "memory": memory}
+    return compile_program(program, fixed, inputs, **chosen, verify=verify, weights=weights, names=names, ignore=ignore)
 
 
 def explain(

@@ -6,29 +6,15 @@ from typing import Any
 
 import pytest
 import torch
+from harness.timm_names import davit_names
 from torch import Tensor
 from torch.func import functional_call
 
 from .counting import counted, nodes
 from .support import Case, Weights, compare, parameters
-from .whole import Names, compare_whole
+from .whole import compare_whole
 
 BASE = {"depths": [1, 1, 9, 1], "widths": [128, 256, 512, 1024], "heads": [4, 8, 16, 32]}
-
-
-def names() -> Names:
-    """From timm's names to ours. In its channel attention `k` asks, `v` is asked and `q` is read."""
-    found: Names = {"head.norm.{w}": "norm.{w}", "head.fc.{w}": "head.{w}", "stages.{s}.downsample.norm.{w}": "stages.{s}.norm.{w}"}
-    found["stages.{s}.downsample.conv.{w}"] = "stages.{s}.down.{w}"
-    for number, kind, roles in ((0, "spatial", "qkv"), (1, "channel", "vqk")):
-        theirs, ours = f"stages.{{s}}.blocks.{{i}}.{number}", f"stages.{{s}}.{kind}.{{i}}"
-        found |= {
-            f"{theirs}.attn.qkv.{{w}}": [f"{ours}.attention.{role}.{{w}}" for role in roles],
-            f"{theirs}.attn.proj.{{w}}": f"{ours}.attention.out.{{w}}",
-            f"{theirs}.{{part}}.{{w}}": f"{ours}.{{part}}.{{w}}",
-            f"{theirs}.{{part}}.{{piece}}.{{w}}": f"{ours}.{{part}}.{{piece}}.{{w}}",
-        }
-    return found
 
 
 @pytest.mark.system("davit", "Tiny, small and base have 28,360,168, 49,745,896 and 87,954,408 parameters.")
@@ -67,4 +53,4 @@ def test_both_kinds_are_one_primitive_with_its_axes_exchanged() -> None:
 @pytest.mark.system("davit", "With the weights of timm's davit_tiny it gives the same for an image of 75 times 66, to 1e-5.")
 def test_the_whole_network_is_timms(timm: Any) -> None:
     image = torch.randn(1, 3, 75, 66, generator=torch.Generator().manual_seed(1))
-    compare_whole(timm.create_model("davit_tiny"), "std.systems.davit", "davit", names(), image, 1e-5)
+    compare_whole(timm.create_model("davit_tiny"), "std.systems.davit", "davit", davit_names(), image, 1e-5)

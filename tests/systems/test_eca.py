@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from harness.timm_names import residual_names
 from torch.func import functional_call
 from torch.testing import assert_close
 
@@ -14,7 +15,7 @@ import attn
 
 from .cases.eca import KERNELS
 from .support import CLOSE, Case, compare, parameters
-from .whole import compare_whole, residual_names
+from .whole import compare_whole
 
 
 @pytest.mark.system("eca", "The kernel is the one of the paper's formula for 64 to 2048 channels (3, 5, 5, 5, 5, 7), and at least 3.")

@@ -210,5 +210,5 @@ def status(word: str) -> int:
 def test_the_memory_of_the_process_is_lower(backward: bool) -> None:
     peak("4MiB", 256, backward)
     chunked, whole = peak("4MiB", 3072, backward), peak(None, 3072, backward)
-    assert whole > 64
+    assert whole > 64  # two squares of 36 MiB, less what the allocator still held from before
     assert chunked < whole / 10

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from harness.timm_names import residual_names
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as fn
@@ -15,7 +16,7 @@ from torch.testing import assert_close
 from .cases.resnest import PAIRS
 from .plain import batch_norm, conv
 from .support import CLOSE, Case, Weights, compare, leaves, parameters
-from .whole import compare_whole, residual_names
+from .whole import compare_whole
 
 
 @pytest.mark.system("resnest", "Split attention equals timm's SplitAttn, in values and gradients, for radix 1, 2 and 4, and in 2 groups.")

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+from harness.timm_names import residual_names
 from torch.func import functional_call
 
 from .counting import counted, elements, nodes, products
 from .support import Case, Weights, compare, parameters
-from .whole import compare_whole, residual_names
+from .whole import compare_whole
 
 
 @pytest.mark.system("se", "It has 2 C C / r weights, and C / r + C biases where it has them, for six pairs of C and r.")

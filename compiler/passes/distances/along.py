@@ -10,7 +10,7 @@ from ...ops.attend_held import is_said_anew
 from ...ops.mask_offsets import CARRIED, linear
 from ...sizes import Size
 from ...types import Axis, TensorType
-from ..live.carrying import MOST, Unsaid
+from ..live.carrying import SayingAnew, Unsaid
 from ..making import Make, union
 
 COMPARED = frozenset(("eq", "ne", "lt", "le", "gt", "ge"))
@@ -26,23 +26,12 @@ class Line:
     zero: Size
 
 
-class OnLine:
-    """Says nodes anew along a line, each once. Raises Unsaid where more than the distance matters. Nothing behind `ground` is looked at."""
+class OnLine(SayingAnew):
+    """Says nodes anew along a line. Raises Unsaid where more than the distance matters. Nothing behind `ground` is looked at."""
 
     def __init__(self, make: Make, line: Line, ground: frozenset[Node]) -> None:
-        self.make, self.line, self.ground = make, line, ground
-        self.made: dict[tuple[Node, tuple[tuple[str, str], ...]], Node] = {}
-
-    def __call__(self, node: Node) -> Node:
-        return self._said(node, {axis.name: axis.name for axis in node.axes})
-
-    def _said(self, node: Node, names: Mapping[str, str]) -> Node:
-        key = node, tuple(sorted(names.items()))
-        if key not in self.made:
-            if len(self.made) > MOST:
-                raise Unsaid
-            self.made[key] = self._one(node, names)
-        return self.made[key]
+        super().__init__(make)
+        self.line, self.ground = line, ground
 
     def _one(self, node: Node, names: Mapping[str, str]) -> Node:
         if not {self.line.query, self.line.key} & {*names.values()}:
@@ -59,8 +48,7 @@ class OnLine:
             if left is not None and right is not None and not (gap := left.plus(right, -1)).times.keys() - {self.line.query, self.line.key}:
                 return self.make.compare(node.op, self._distance(gap.times, gap.number), self.make.scalar(0))
         if is_said_anew(node):
-            inputs = [self._said(source, {axis.name: names[axis.name] for axis in source.axes}) for source in node.inputs]
-            return self.make.node(node.op, inputs, TensorType(union(inputs), node.dtype), **node.options)
+            return self._worked_out(node, names)
         if node.op == "gather":
             return self._gathered(node, names)
         raise Unsaid
@@ -77,14 +65,6 @@ class OnLine:
         scaled = make.arithmetic("neg", places) if many == 1 else places if many == -1 else make.arithmetic("mul", places, make.size(-many))
         rest = many * self.line.zero + number
         return scaled if rest == 0 else make.arithmetic("add", scaled, make.size(rest))
-
-    def _carried(self, node: Node, names: Mapping[str, str]) -> Node:
-        inner = dict(names)
-        if node.op == "rename":
-            inner |= {old: inner[new] for old, new in node["pairs"]}
-        source = node.inputs[0]
-        said = self._said(source, {axis.name: inner[axis.name] for axis in source.axes})
-        return said if node.op != "detach" else self.make.node("detach", (said,), said.type)
 
     def _gathered(self, node: Node, names: Mapping[str, str]) -> Node:
         """The entries of a table that the distance picks; the table itself has neither queries nor keys."""
