@@ -1,9 +1,9 @@
 """The Python that fx writes of a graph, with the ways to its weights made short.
 
 Every dot of `self.layers.attention.q.weight` is a call into Python (`nn.Module.__getattr__`), and a network reads dozens of weights. So
-each module on the way is looked up once, at the head of the forward, and a weight is taken from its parameters where it is one of them:
-what replaces a weight by something worked out (pruning, parametrizations) takes it from there. A path may hold a word of Python
-(`q.in.weight`), which fx would write as it stands.
+each module on the way is looked up once, at the head of the forward, among the modules of the one before; and a weight is taken from
+the parameters of its module where it is one of them: what replaces a weight by something worked out (pruning, parametrizations) takes
+it from there. A path may hold a word of Python (`q.in.weight`), which fx would write as it stands.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from torch.fx.graph import CodeGen, PythonCode
+
+_KINDS = ("parameters", "buffers", "modules")
 
 
 def attribute(base: str, path: str) -> str:
@@ -34,12 +36,13 @@ class ShortPaths(CodeGen):
         holders = _holders(root_module, paths)
         short = {_as_written(root_module, path): _read(root_module, path, holders) for path in paths}
         lines = [_shortened(line, short) for line in made.src.split("\n")]
-        if not holders:
-            return dataclasses.replace(made, src="\n".join(lines))
+        if not paths:
+            return made
         head = next(i for i, line in enumerate(lines) if line.startswith("def ")) + 1
-        owners = dict.fromkeys(holders[path.rpartition(".")[0]][0] for path in paths if "." in path)
+        owners = dict.fromkeys(_holder(root_module, path, holders) for path in paths)
         looked_up = [f"{name} = {text}" for name, text in holders.values()]
-        lines.insert(head, "    " + "; ".join([*looked_up, *(f"{_inside(name)} = {name}._parameters" for name in owners)]))
+        inside = [f"{_inside(name, kind)} = {name}._{kind}" for name in owners for kind in _KINDS]
+        lines.insert(head, "    " + "; ".join([*looked_up, *inside]))
         places = {line + 1: index for line, index in (made._lineno_map or {}).items()}  # pyright: ignore[reportPrivateUsage]
         return dataclasses.replace(made, src="\n".join(lines), _lineno_map=places)
 
@@ -51,23 +54,29 @@ def _holders(base: str, paths: Iterable[str]) -> dict[str, tuple[str, str]]:
         parts = path.split(".")[:-1]
         before = base
         for i, part in enumerate(parts):
-            name, _ = found.setdefault(".".join(parts[: i + 1]), (f"_of_{len(found)}", attribute(before, part)))
+            inside = f"{before}._modules"
+            text = f"{inside}[{part!r}] if {part!r} in {inside} else {attribute(before, part)}"
+            name, _ = found.setdefault(".".join(parts[: i + 1]), (f"_of_{len(found)}", text))
             before = name
     return found
 
 
+def _holder(base: str, path: str, holders: Mapping[str, tuple[str, str]]) -> str:
+    """The name of the module that has a weight."""
+    parent = path.rpartition(".")[0]
+    return holders[parent][0] if parent else base
+
+
 def _read(base: str, path: str, holders: Mapping[str, tuple[str, str]]) -> str:
-    """An expression for a weight; one of the module itself may be a state or a body, and is looked up."""
-    parent, _, name = path.rpartition(".")
-    if not parent:
-        return attribute(base, name)
-    holder = holders[parent][0]
-    return f"{_inside(holder)}[{name!r}] if {name!r} in {_inside(holder)} else {attribute(holder, name)}"
+    """An expression for a weight, a state, or the body of a loop or of prepared values, which is a module."""
+    holder, name = _holder(base, path, holders), path.rpartition(".")[2]
+    places = [_inside(holder, kind) for kind in _KINDS]
+    return " else ".join([*(f"{place}[{name!r}] if {name!r} in {place}" for place in places), attribute(holder, name)])
 
 
-def _inside(holder: str) -> str:
-    """The name of a module's own parameters."""
-    return f"{holder}_has"
+def _inside(holder: str, kind: str) -> str:
+    """The name of what a module itself has of a kind."""
+    return f"{holder}_{kind}" if holder.startswith("_") else f"_{holder}_{kind}"
 
 
 def _shortened(line: str, short: Mapping[str, str]) -> str:

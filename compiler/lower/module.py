@@ -379,9 +379,13 @@ def given_inputs(inputs: tuple[Node, ...]) -> Callable[[Sequence[Any], Mapping[s
 def _choosing(straight: Callable[..., Any], inputs: tuple[Node, ...]) -> Callable[..., Any]:
     """A forward that hands the call to the variant for the optional inputs it has."""
     given, compiled = given_inputs(inputs), present_inputs(inputs)
+    optional = [node.options.get("optional", False) for node in inputs]
+    needed = 0 if compiled else optional.index(True)
 
     @functools.wraps(straight)
     def forward(self: AttnModule, *args: Any, **kwargs: Any) -> Any:
+        if 0 < len(args) <= needed and not kwargs:  # no optional input is given, and none was compiled
+            return straight(self, *args)
         present = given(args, kwargs)
         if present == compiled:
             return straight(self, *args, **kwargs)

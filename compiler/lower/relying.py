@@ -53,7 +53,7 @@ class Reliance:
     def __init__(self, facts: WeightFacts, optimiser: Callable[[Graph], Optimised]) -> None:
         self.facts = facts
         self.optimiser = optimiser
-        self.seen: dict[str, tuple[Tensor, Any]] = {}
+        self.seen: dict[str, tuple[Tensor, list[int], Tensor]] = {}
         self.held: dict[str, bool] = {}
         self.fallback: AttnModule | None = None
         self.by_path: dict[str, list[ZeroSlice]] = {}
@@ -82,7 +82,7 @@ class Reliance:
             known = self.seen.get(path)
             if known is None or known[0] is not tensor or known[1] != marks([tensor]):
                 self.held[path] = self._still_zero(weights[path], tensor)
-                self.seen[path] = (tensor, marks([tensor]))
+                self.seen[path] = (tensor, marks([tensor]), tensor.detach())  # held, so that its memory stays its own
             if not self.held[path]:
                 return False
         return True

@@ -47,9 +47,9 @@ def is_traced() -> bool:
     return torch.compiler.is_compiling() or torch._C._is_tracing()  # pyright: ignore[reportPrivateUsage]
 
 
-def marks(tensors: Sequence[Tensor]) -> list[Any]:
-    """What tells whether tensors have changed: the count of writes, the memory (the device where there is none), the kind of number."""
-    return [(x._version, x.data_ptr() or x.device, x.dtype) for x in tensors]
+def marks(tensors: Sequence[Tensor]) -> list[int]:
+    """What tells whether tensors with memory have changed: where each lies, and how often it was written to."""
+    return [*map(Tensor.data_ptr, tensors), *[x._version for x in tensors]]
 
 
 def mixed_precision(device: str) -> Any:
@@ -70,12 +70,12 @@ def still_holds(record: tuple[Any, ...], weights: Sequence[Tensor]) -> bool:
 def prepare(kept: Kept, name: str, body: Callable[..., tuple[Tensor, ...]], weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Work out the values, and keep them with what the weights are now, where all have memory whose writes PyTorch counts.
 
-    The record holds on to the weights' memory, so that no other weight can come to lie at the same address.
+    The record holds on to the weights' memory, so that no other numbers can come to lie at the same address.
     """
     with torch.inference_mode(False), torch.no_grad():
         values = tuple(body(*weights))
         kept.records.pop(name, None)
-        if all(can_be_kept(x) for x in (*weights, *values)):
+        if all(can_be_kept(x) and x.data_ptr() for x in weights) and all(can_be_kept(x) for x in values):
             memory, made, device = [x.detach() for x in weights], [x._version for x in values], weights[0].device.type
             kept.records[name] = (tuple(weights), marks(weights), made, device, mixed_precision(device), memory, values)
     return values
