@@ -50,9 +50,10 @@ def _steps() -> dict[int, dict[str, Step]]:
 
 
 @cache
-def _renamed(below: int, state: int, kind: str) -> int:
-    """The state after all steps that only rename the last value, where `below` is the state before it."""
+def _landed(below: int, origin: str, kind: str) -> int:
+    """The state after a value named `origin`, where `below` is the one before it, and after all steps at this token that only rename it."""
     steps = _steps()
+    state = steps[below][origin].to
     while (step := steps[state].get(kind)) is not None and step.passes:
         state = steps[below][step.origin].to
     return state
@@ -77,19 +78,17 @@ class Machine:
             step = steps[states[-1]].get(kind)
             if step is None:
                 return self._parser.feed_token(token)  # which does not fit: Lark says so
-            if step.passes:
-                states[-1] = _renamed(states[-2], states[-1], kind)
-                continue
-            if step.make is None:
-                states.append(step.to)
+            to, size, make, origin, _ = step
+            if make is None:
+                states.append(to)
                 values.append(token)
                 return None
-            at = -step.size
-            parts: list[Any] = values[at:] if at else []
-            if at:
-                del states[at:], values[at:]
-            values.append(step.make(parts))
-            states.append(steps[states[-1]][step.origin].to)
+            parts: list[Any] = []
+            if size:
+                parts = values[-size:]
+                del states[-size:], values[-size:]
+            values.append(make(parts))
+            states.append(_landed(states[-1], origin, kind))
             if kind == "$END" and states[-1] == self._end:
                 return values[-1]
 

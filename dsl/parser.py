@@ -7,6 +7,7 @@ message and every statement gets its chance.
 from __future__ import annotations
 
 from bisect import bisect_left
+from functools import cache
 
 from . import limits
 from .diagnostics import Diagnostic, Fault
@@ -51,11 +52,20 @@ def parse_body(source: Source) -> tuple[tuple[Statement, ...], list[Diagnostic]]
     lexer.run()
     layout = Layout(source, lexer.words)
     layout.run()
-    head, end = [mark(kind, source, 0) for kind in (*_FAKE_BLOCK, "LBRACE")], len(source.text)
+    end = len(source.text)
     with LOCK:
-        run = _Run(source, [*head, *layout.output, mark("RBRACE", source, end), mark("END", source, end)], [])
+        run = _Run(source, [*layout.output, mark("RBRACE", source, end), mark("END", source, end)], [], _inside_block())
         (block,) = run.run().items
     return block.body if isinstance(block, Block) else (), [*lexer.diagnostics, *layout.diagnostics, *run.diagnostics]
+
+
+@cache
+def _inside_block() -> State:
+    """Where a machine stands behind the head of a block and its `{`."""
+    machine, nowhere = Machine(), Source("<block>", "")
+    for kind in (*_FAKE_BLOCK, "LBRACE"):
+        machine.feed(mark(kind, nowhere, 0))
+    return machine.state()
 
 
 def _version(file: File, diagnostics: list[Diagnostic]) -> int | None:
@@ -94,15 +104,19 @@ def _documented(block: Block, lines: dict[int, Comment]) -> Block:
 
 
 class _Run:
-    """One pass over the tokens. `_marks` holds, for every open body, where its current statement began and the parser's state there."""
+    """One pass over the tokens, of a file or from a state `inside` a block on. `_marks` holds, for every open body, where its current
+    statement began and the parser's state there."""
 
-    def __init__(self, source: Source, tokens: list[Word], touched: list[int]) -> None:
+    def __init__(self, source: Source, tokens: list[Word], touched: list[int], inside: State | None = None) -> None:
         self.source = source
         self.tokens = tokens
         self.touched = touched
         self.diagnostics: list[Diagnostic] = []
         self._machine = Machine()
         self._marks: list[tuple[int, State]] = [(0, self._machine.state())]
+        if inside is not None:
+            self._machine.go_back(inside)
+            self._marks.append((0, inside))
 
     def run(self) -> File:
         index, fresh = 0, True

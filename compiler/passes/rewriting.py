@@ -37,11 +37,12 @@ def rewrite(graph: Graph, rule: Rule) -> Graph:
     """
     state = _Rewrite(rule, graph)
     state.walk(graph.nodes)
-    outputs = tuple(replace(output, node=state.new[output.node]) for output in graph.outputs)
-    updates = tuple((slot, state.new[node]) for slot, node in graph.updates)
-    if all(a.node is b.node for a, b in zip(outputs, graph.outputs, strict=True)) and updates == graph.updates:
+    new = state.new
+    if all(new[one.node] is one.node for one in graph.outputs) and all(new[node] is node for _, node in graph.updates):
         return graph
-    named = tuple(one if (new := state.new.get(one.node)) is None or new is one.node else replace(one, node=new) for one in graph.names)
+    outputs = tuple(replace(output, node=new[output.node]) for output in graph.outputs)
+    updates = tuple((slot, new[node]) for slot, node in graph.updates)
+    named = tuple(one if (now := new.get(one.node)) is None or now is one.node else replace(one, node=now) for one in graph.names)
     return replace(graph, outputs=outputs, updates=updates, names=named)
 
 
