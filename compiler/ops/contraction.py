@@ -264,10 +264,11 @@ def lower_linear(e: Emitter, node: Node) -> Value:
     over, made, own = node["over"], node["made"], node["own"]
     if set(weight.axes) == {*over, *own} and node.dtype != "int":
         return _plain_linear(e, (x, weight, bias), (over, own, made), sizes)
-    y = product(e, x, weight, over, sizes, exact=node.dtype == "int")
     names = dict(zip(own, made, strict=True))
+    inner = None if bias is None or {*bias.axes} != {*made} else Value(bias.fx, tuple(own[made.index(name)] for name in bias.axes))
+    y = product(e, x, weight, over, sizes, exact=node.dtype == "int", bias=inner)
     y = Value(y.fx, tuple(names.get(name, name) for name in y.axes))
-    return y if bias is None else Value(e.call("torch.add", *e.align([y, bias], y.axes)), y.axes)
+    return y if bias is None or inner is not None else Value(e.call("torch.add", *e.align([y, bias], y.axes)), y.axes)
 
 
 def _plain_linear(

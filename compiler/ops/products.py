@@ -51,19 +51,22 @@ def cast(e: Emitter, value: Value, dtype: DType, like: Any) -> Value:
 
 
 def product(
-    e: Emitter, a: Value, b: Value, over: Sequence[str], sizes: Mapping[str, Size], last: Sequence[str] = (), exact: bool = False
-) -> Value:
+    e: Emitter, a: Value, b: Value, over: Sequence[str], sizes: Mapping[str, Size], last: Sequence[str] = (), exact: bool = False,
+    bias: Value | None = None,
+) -> Value:  # fmt: skip
     """`a * b`, lined up by name and added up along `over`. Axes that one side lacks are never repeated in memory.
 
     The result has the shared axes first, then those of `a`, then those of `b`; axes of `b` in `last` come at the very end.
-    `exact` (integers) avoids matmul, which not every device has for them.
+    `exact` (integers) avoids matmul, which not every device has for them. `bias`, along all axes that `b` alone has, is added to it.
     """
     shared = [name for name in a.axes if name in b.axes and name not in over]
     summed = [name for name in a.axes if name in b.axes and name in over]
     rows = [name for name in a.axes if name not in b.axes]
     columns = [name for name in b.axes if name not in a.axes and name not in last] + [name for name in last if name not in a.axes]
     if exact or not summed or not (rows or columns):
-        return _elementwise(e, a, b, (*shared, *rows, *columns), summed)
+        return _plus(e, _elementwise(e, a, b, (*shared, *rows, *columns), summed), bias)
+    if bias is not None:
+        return _batched_with_bias(e, (a, b, bias), (shared, rows, summed, columns), sizes)
     if not shared and not last and len(columns) > len(rows):
         a, b, rows, columns = b, a, columns, rows  # matmul takes several leading axes on its left side only
     return _matmul(e, (a, b), (shared, rows, summed, columns), sizes)
@@ -75,6 +78,17 @@ def _elementwise(e: Emitter, a: Value, b: Value, kept: tuple[str, ...], summed: 
     if not summed:
         return Value(both, kept)
     return Value(e.call("torch.sum", both, dim=list(range(-len(summed), 0))), kept)
+
+
+def _plus(e: Emitter, y: Value, bias: Value | None) -> Value:
+    return y if bias is None else Value(e.call("torch.add", *e.align([y, bias], y.axes)), y.axes)
+
+
+def _batched_with_bias(e: Emitter, values: tuple[Value, Value, Value], parts: Sequence[Sequence[str]], sizes: Mapping[str, Size]) -> Value:
+    """One call for the product and the sum, which a call of its own would read and write once more."""
+    shared, rows, summed, columns = ([Axis(name, sizes[name]) for name in part] for part in parts)
+    left, right = e.flat(values[0], [shared, rows, summed]), e.flat(values[1], [shared, summed, columns])
+    return e.unflat(e.call("torch.baddbmm", e.flat(values[2], [columns]), left, right), [shared, rows, columns])
 
 
 def _matmul(e: Emitter, pair: tuple[Value, Value], parts: Sequence[Sequence[str]], sizes: Mapping[str, Size]) -> Value:

@@ -77,6 +77,14 @@ def _matmul(tracer: Tracer, args: Args, kwargs: Options) -> Tensor:
     return Tensor(fresh((*lead, left.sizes[-2], right.sizes[-1])))
 
 
+def _batched(tracer: Tracer, args: Args, kwargs: Options) -> Tensor:
+    """[batch, rows, columns] of its own; operands are read as they lie."""
+    from .tracing import Tensor
+
+    left, right = args[1].memory, args[2].memory
+    return Tensor(fresh((*left.sizes[:2], right.sizes[2])) if left is not None and right is not None else None)
+
+
 def _rows_as_one(tracer: Tracer, x: Tensor, kernel: str) -> None:
     """A copy inside a kernel that wants rows of features, where the rows do not run on."""
     sizes = x.memory.sizes if x.memory is not None else ()
@@ -223,6 +231,7 @@ def _first_alone(tracer: Tracer, args: Args, kwargs: Options) -> Tensor:
 RULES: dict[str, Rule] = {
     "torch.nn.functional.linear": _linear,
     "torch.matmul": _matmul,
+    "torch.baddbmm": _batched,
     "torch.nn.functional.scaled_dot_product_attention": _attention,
     "runtime.masked_attention": _masked_attention,
     "runtime.sink_attention": _sink_attention,

@@ -159,9 +159,9 @@ def _dot_work(node: Node) -> Work:
 def _linear_work(node: Node) -> Work:
     x, weight, *bias = node.inputs
     pair = (frozenset(x.tensor.names), frozenset(weight.tensor.names))
-    plain = pair[1] == frozenset((*node["over"], *node["own"]))
+    with_it = node["over"] and node["own"]  # then the bias goes into the product's own call
     work = Work(pair_work(*pair, frozenset(node["over"]), sizes_of((x, weight)), Size.of(1)))
-    return work if plain or not bias else work + Work(_elements(node) * (2 * MOVED))
+    return work if with_it or not bias else work + Work(_elements(node) * (2 * MOVED))
 
 
 def _attend_work(node: Node) -> Work:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ..graph import Node
@@ -119,15 +119,32 @@ def contraction(make: Make, a: Node, b: Node, over: frozenset[str]) -> Node:
 def added(make: Make, parts: Sequence[Node]) -> Node:
     """The sum: what has all made axes of a `linear` and nothing else is its bias."""
     main, *rest = sorted(parts, key=lambda node: -len(node.axes))
-    own = _may_have_bias(main)
-    biases = [node for node in rest if own is not None and {axis.name for axis in node.axes} <= own and not varies(node)]
-    others = [node for node in rest if node not in biases]
-    total = with_bias(make, main, _sum(make, biases)) if biases else main
-    return _sum(make, [total, *others])
+    for one in _as_linear(make, main) if rest else ():
+        own = frozenset(one["made"])
+        biases = [node for node in rest if {axis.name for axis in node.axes} <= own and not varies(node)]
+        if biases:
+            return _sum(make, [with_bias(make, one, _sum(make, biases)), *(node for node in rest if node not in biases)])
+    return _sum(make, [main, *rest])
 
 
-def _may_have_bias(node: Node) -> frozenset[str] | None:
-    return frozenset(node["made"]) if node.op == "linear" and len(node.inputs) == 2 else None
+def _as_linear(make: Make, node: Node) -> Iterator[Node]:
+    """A linear map without a bias as it is; a product of two as a map of either by the other."""
+    if node.op == "linear" and len(node.inputs) == 2:
+        yield node
+    if node.op != "dot" or len(node.inputs) != 2:
+        return
+    over = node["over"]
+    for x, weight in (node.inputs, node.inputs[::-1]):
+        made = [axis.name for axis in weight.axes if not x.tensor.has(axis.name)]
+        if made and any(not weight.tensor.has(axis.name) for axis in x.axes):
+            yield make.linear(x, weight, over, made)
+
+
+def upright(make: Make, node: Node, last: str) -> Node:
+    """A product of two with its operands so that it is made with this axis innermost, where one operand alone has it."""
+    if node.op != "dot" or len(node.inputs) != 2 or not node.tensor.has(last) or node.inputs[1].tensor.has(last):
+        return node
+    return make.dot(node.inputs[::-1], node["over"])
 
 
 def with_bias(make: Make, node: Node, bias: Node) -> Node:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 import torch
@@ -103,6 +104,15 @@ def test_the_passes_before_leave_it_to_be_planned(mode: Mode) -> None:
     assert any(node.op == "sqrt" for node in everything(made))
     for graph in ways(made):
         held_against(source, graph, {"N": 5})
+
+
+def test_what_tokens_go_through_is_one_map_with_its_bias() -> None:
+    """Made in the declared order, in one call: a sum of its own would read and write all tokens once more."""
+    source = attn.std.channel_tokens.xca.graph({"D": 8, "heads": 2, "N": 1000})
+    last = Plan().run(source, "infer").graph.outputs[0].node
+    assert (last.op, len(last.inputs), last.tensor.names) == ("linear", 3, ("*", "N", "D"))
+    made: Any = attn.std.channel_tokens.xca(bind={"D": 8, "heads": 2, "N": 1000}, mode="infer")
+    assert ("torch.baddbmm" in made.code, made(torch.zeros(2, 1000, 8)).is_contiguous()) == (True, True)
 
 
 def test_attention_over_tokens_stays_whole() -> None:
