@@ -11,6 +11,8 @@ from .plan_decide import Decision
 
 STAYS = frozenset(("weight", "scalar", "size", "literal"))
 """What a body reads by itself."""
+GIVEN = frozenset(("input", "param"))
+"""What is there before any choice."""
 
 
 class Chooser:
@@ -22,7 +24,7 @@ class Chooser:
     def choice(self, make: Make, ways: tuple[Node, Node], decision: Decision, outside: Callable[[Node], bool]) -> Node:
         """The first way where the decision's comparison holds, else the second. `outside(node)`: made before the choice."""
         self.last += 1
-        inputs = self._inputs(ways, outside)
+        inputs = self._inputs(ways, lambda node: node.op in GIVEN or outside(node))
         first, second = (self._body(make, way, inputs, place) for place, way in enumerate(ways))
         options = {"left": decision.left, "right": decision.right, "first": first, "second": second}
         return make.node("choose", inputs, ways[0].type, **options)

@@ -115,7 +115,7 @@ class _Rule:
             return None
         made, decision, said = found
         self.changes.append(Change(f"the scan along {loop.axis.name} {said}{_where(decision)}", (loop.node.span,)))
-        return self._chosen(make, (make.expand(made, now.axes), now), decision, loop.node.inputs)
+        return self._chosen(make, (make.expand(made, now.axes), now), decision, map(_base, loop.node.inputs))
 
     def _read(self, make: Make, now: Node, loop: Loop, index: int) -> tuple[Node, Decision, str] | str:
         """A yield: what it becomes, for which sizes, and what is said of it; or why it stays."""
