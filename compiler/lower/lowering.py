@@ -19,7 +19,9 @@ from .entry import Entry, unknown_size
 from .in_place import spent, write_over
 from .module import AttnModule, Lowered
 from .names import field_names
+from .parts import move_together
 from .prepared import above, prepares, write_prepared
+from .rows import merge_rows
 from .targets import function
 from .weights import make_weights
 from .writer import Missing, Writer
@@ -141,6 +143,9 @@ def write(
         raise unknown_size(graph, missing) from None
     result = _result(graph.outputs, results)
     writer.graph.output(result if also is None else (result, extras, entry.leading))
+    if prepare and target.backend == "eager" and target.device == "cpu":
+        merge_rows(writer.graph, graph)
+        move_together(writer.graph)
     writer.finish()
     return Lowered(writer.graph, writer.bodies)
 

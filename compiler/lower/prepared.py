@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from math import prod
 
 import torch
 
@@ -66,6 +67,7 @@ def write_prepared(writer: Writer, graph: Graph) -> tuple[Node, ...]:
     for index, (node, shape) in enumerate(zip(values, groups, strict=True)):
         part = writer.call("operator.getitem", result, index)
         part.meta["axes"] = tuple("*".join(axis.name for axis in group) or "1" for group in shape)
+        part.meta["sizes"] = tuple(prod(axis.size.integer() or 0 for axis in group) for group in shape)
         if node.name:
             rename(part, node.name)
         writer.seed(node, writer.unflat(part, shape))

@@ -22,9 +22,10 @@ def may_be_read(x: Tensor) -> bool:
 
 def leading_shape(*inputs: tuple[Tensor, int, int]) -> tuple[int, ...]:
     """The sizes that `*` stands for. Each input is a tensor with the number of its dimensions before and after `*`."""
-    shapes = [tuple(x.shape[before : x.dim() - after]) for x, before, after in inputs]
-    widest = shapes[0]
-    for shape in shapes[1:]:
+    x, before, after = inputs[0]
+    widest = tuple(x.shape[before : x.dim() - after])
+    for x, before, after in inputs[1:]:
+        shape = tuple(x.shape[before : x.dim() - after])
         if shape != widest:
             widest = broadcast_pair(widest, shape)
     return widest

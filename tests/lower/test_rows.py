@@ -1,0 +1,94 @@
+"""In inference chains of linear maps work on one matrix of rows, and parts that move alike are moved together; values stay the same."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+import attn
+
+FEED = """block feed(x: [*, N, D]) -> [*, N, D] {
+    h = layernorm(x, D) |> linear(D -> E=6) as up |> gelu() |> linear(E -> D) as down
+    return RESULT
+}
+"""
+CASES = {
+    "x + h": 2,
+    "(x + h) * 2": 2,
+    "h * mean(h, N)": 2,
+    "x + h + (layernorm(h, D) |> linear(D -> D) as more)": 2,
+    "x + (h |> linear(N -> M=5) as mixed |> linear(M -> N) as back)": 4,
+}
+"""Results, and how often something becomes rows or is one no more."""
+ATTENTION = """block layer(x: [*, N, D], heads: int = 2) -> [*, N, D] {
+    axis h = heads, d = D / heads
+    q = linear(x, D -> h d)
+    k = linear(x, D -> h d)
+    v = linear(x, D -> h d)
+    return x + (attend(q, k, v, over=N, dot=d) |> linear(h d -> D) as out)
+}
+"""
+SHAPES = ((3, 4), (2, 3, 4), (2, 1, 3, 4), (0, 3, 4))
+
+
+def made(text: str, level: int = 2, **options: Any) -> Any:
+    torch.manual_seed(3)
+    return attn.compile(
+        attn.text(text), bind={"D": 4, **options.pop("bind", {})}, dtype=torch.float64, level=level, backend="eager", **options
+    )
+
+
+def tokens(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def alike(text: str, **options: Any) -> tuple[Any, Any]:
+    """The module, and one of the program as written with the same weights."""
+    module, plain = made(text, mode="infer", **options), made(text, 0, mode="infer", **options)
+    plain.load_state_dict(module.state_dict())
+    return module, plain
+
+
+@pytest.mark.parametrize("result", CASES)
+def test_a_chain_becomes_rows_once(result: str) -> None:
+    bind = {"N": 3} if "N ->" in result else {}
+    text = FEED.replace("RESULT", result)
+    module, plain = alike(text, bind=bind)
+    assert module.code.count(".reshape(") == CASES[result]
+    assert ".reshape(" not in made(text, mode="train", bind=bind).code
+    for shape in SHAPES:
+        assert_close(module(tokens(*shape)), plain(tokens(*shape)))
+    turned = tokens(2, 4, 3).mT
+    assert_close(module(turned), plain(turned))
+    assert_close(module(turned.contiguous()), module(turned))
+
+
+def test_one_map_alone_stays_as_it_is() -> None:
+    assert ".reshape(" not in made("block one(x: [*, N, D]) -> [*, N, D] {\n    return gelu(linear(x, D -> D))\n}", mode="infer").code
+
+
+def test_queries_keys_and_values_are_moved_together() -> None:
+    module, plain = alike(ATTENTION)
+    assert len(re.findall(r"\.transpose\(", module.code.split("def prepared")[0])) == 2  # of all three, and back
+    assert "flatten" not in module.code.split("def prepared")[0]
+    for shape in SHAPES:
+        assert_close(module(tokens(*shape)), plain(tokens(*shape)))
+
+
+def test_gradients_transforms_and_export_find_what_they_need() -> None:
+    module, plain = alike(FEED.replace("RESULT", "x + h"))
+    x = tokens(2, 3, 4)
+    ours, theirs = (torch.autograd.grad(one(given := x.clone().requires_grad_()).square().sum(), given)[0] for one in (module, plain))
+    assert_close(ours, theirs)
+    assert_close(torch.func.vmap(module)(x), plain(x))
+    many = {name: torch.stack([value, value * 2]) for name, value in module.state_dict().items()}
+    found = torch.func.vmap(lambda weights: torch.func.functional_call(module, weights, x))(many)
+    assert_close(found[1], torch.func.functional_call(plain, {name: value[1] for name, value in many.items()}, x))
+    tokens_of = torch.export.Dim("tokens", min=2, max=64)
+    exported = torch.export.export(module, (x,), dynamic_shapes={"x": {1: tokens_of}})
+    assert_close(exported.module()(tokens(2, 7, 4)), plain(tokens(2, 7, 4)))
