@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from ..dsl.source import NOWHERE, Span
-from .sizes import Size
+from .sizes import Size, product
 from .types import Axis, DType, TensorType, TupleType, is_tuple
 
 Attrs = tuple[tuple[str, Any], ...]
@@ -110,13 +110,7 @@ class Weight:
     def shape(self) -> tuple[Size, ...]:
         """The stored shape."""
         sizes = {axis.name: axis.size for axis in self.axes}
-        shape: list[Size] = []
-        for group in self.groups:
-            total = Size.of(1)
-            for name in group:
-                total = total * sizes[name]
-            shape.append(total)
-        return tuple(shape)
+        return tuple(product(sizes[name] for name in group) for group in self.groups)
 
 
 @dataclass(frozen=True)

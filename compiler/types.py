@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeGuard
 
-from .sizes import Size
+from .sizes import Size, product
 
 DType = Literal["float", "wide", "int", "bool", "complex"]
 """`float` is the working type of the module (float16 to float64); `wide` is float64 where that is float64 and float32
@@ -70,10 +70,7 @@ class TensorType:
 
     @cached_property
     def _elements(self) -> Size:
-        total = Size.of(1)
-        for axis in self.axes:
-            total = total * axis.size
-        return total
+        return product(axis.size for axis in self.axes)
 
     def __str__(self) -> str:
         inner = ", ".join(name if str(size) == name else f"{name}={size}" for name, size in self.axes)

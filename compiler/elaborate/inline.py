@@ -9,7 +9,7 @@ from ...dsl.diagnostics import Label, fault
 from ...dsl.source import Span
 from ..graph import Node
 from ..ops.shape import merge_axes, rename_axes, split_axis
-from ..sizes import Size
+from ..sizes import product
 from ..types import STAR, Axis
 from . import naming
 from .blocks import AxisArgument, BlockReading, axis_name, signature_axes, static_names
@@ -216,9 +216,7 @@ def _known_symbol(scope: Scope, name: str) -> str | None:
 
 def _merge_group(crossing: Crossing, name: str, symbols: list[str], node: Node, span: Span) -> tuple[Node, str, str]:
     axes = tuple(Axis(symbol, node.tensor.size(symbol)) for symbol in symbols)
-    total = Size.of(1)
-    for axis in axes:
-        total = total * axis.size
+    total = product(axis.size for axis in axes)
     bound = crossing.scope.axes.get(name)
     if bound is None:
         bound = crossing.scope.bind_axis(name, crossing.caller.fresh(name, [*crossing.scope.avoid]))

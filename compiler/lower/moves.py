@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..sizes import Size
+from ..sizes import Size, product
 from ..types import Axis
 from .emitter import Value
 
@@ -90,7 +90,7 @@ class Moves(ABC):
             return x
         if len(several) == 1 and not empty:
             return self._move("flatten", x, (several[0], several[0] + len(names[several[0]]) - 1))
-        return self._move("reshape", x, tuple(self.size(_product(group)) for group in groups))
+        return self._move("reshape", x, tuple(self.size(product(axis.size for axis in group)) for group in groups))
 
     def unflat(self, fx: Any, groups: Sequence[Sequence[Axis]]) -> Value:
         names = tuple(tuple(axis.name for axis in group) for group in groups)
@@ -108,10 +108,3 @@ class Moves(ABC):
         if x is not fx:
             self._origin[x] = (fx, names)
         return Value(x, axes)
-
-
-def _product(axes: Sequence[Axis]) -> Size:
-    total = Size.of(1)
-    for axis in axes:
-        total = total * axis.size
-    return total

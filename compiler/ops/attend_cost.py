@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..graph import Node
-from ..sizes import Size, maximum, minimum
+from ..sizes import Size, maximum, minimum, product
 from .attend_way import Layout, Roles, attend_way, copied, roles
 from .products import operations, sizes_of
 
@@ -64,7 +64,4 @@ def _made_for(parts: Roles, layout: Layout, sizes: Mapping[str, Size]) -> Size:
 
 def count(names: Iterable[str], sizes: Mapping[str, Size]) -> Size:
     """How many positions these axes have together."""
-    total = Size.of(1)
-    for name in names:
-        total = total * sizes[name]
-    return total
+    return product(sizes[name] for name in names)

@@ -7,7 +7,6 @@ from typing import Any
 
 from ...dsl.source import Span
 from ..graph import Node
-from ..sizes import Size
 from ..types import Axis, TensorType
 from .base import AxisRef, Call, Maker
 from .borders import no_twice
@@ -68,13 +67,6 @@ def _stacked_for(make: Maker, x: Node, groups: Sequence[tuple[str, ...]]) -> Nod
     place = group.index(x["axis"]) + 1
     where: dict[str, Any] = {"inner": True} if place == len(group) else {"before": group[place]}
     return make.node("stack", x.inputs, x.tensor, x.span, **{**x.options, **where})
-
-
-def product(sizes: Sequence[Size]) -> Size:
-    total = Size.of(1)
-    for size in sizes:
-        total = total * size
-    return total
 
 
 def arrow_sides(call: Call) -> list[Sides]:

@@ -12,9 +12,9 @@ from typing import Any
 
 from ..graph import Node
 from ..lower.emitter import Emitter, Value
-from ..sizes import Size, maximum
+from ..sizes import Size, maximum, product
 from ..types import Axis, DType, TensorType
-from .axes import product, rename_axes
+from .axes import rename_axes
 from .base import Call, Operator, Option, Signature, register
 from .borders import pad_axes
 from .kernels import Kernel, Roles, bias_of, kernel_of, roles_of

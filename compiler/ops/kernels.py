@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..graph import Init, Node
-from ..sizes import Size
+from ..sizes import Size, product
 from ..types import Axis
-from .axes import product, rename_axes
+from .axes import rename_axes
 from .base import AxisRef, Call
 from .borders import no_twice
 from .broadcast import wrong_kind

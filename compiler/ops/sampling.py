@@ -6,9 +6,8 @@ from typing import Any
 
 from ..graph import Node
 from ..lower.emitter import Emitter, Value
-from ..sizes import Size
+from ..sizes import Size, product
 from ..types import Axis
-from .axes import product
 from .base import Call, Operator, Option, Signature, register
 from .borders import no_twice
 from .broadcast import union, wrong_kind

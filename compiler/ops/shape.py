@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ...dsl.diagnostics import Fault
 from ..graph import Node
 from ..lower.emitter import Emitter, Value
-from ..sizes import Size, divisors, equal, nearest_multiples
+from ..sizes import Size, divisors, equal, nearest_multiples, product
 from ..types import Axis
 from .axes import (
     arrow_sides,
@@ -19,7 +19,6 @@ from .axes import (
     free_sources,
     merge_axes,
     merge_groups,
-    product,
     rename_axes,
     split_axis,
 )

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from ..graph import Node
 from ..lower.emitter import Emitter, Value
-from ..sizes import Size, equal
+from ..sizes import Size, equal, product
 from ..types import Axis, DType, TensorType, promote
-from .axes import merge_axes, product, rename_axes
+from .axes import merge_axes, rename_axes
 from .base import ArrowRef, AxisRef, Call, Operator, Signature, no_cost, register
 from .borders import no_twice
 from .broadcast import operands, union

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import accumulate
 from operator import mul
 
-from ..sizes import Size
+from ..sizes import Size, product
 
 ONE = Size.of(1)
 UNTOLD = Size.symbol("?")
@@ -56,7 +55,7 @@ class Memory:
         return self.unit and all(self.joined[1:]) and not any(self.repeats(i) for i in range(len(self.sizes)))
 
     def elements(self) -> Size:
-        return _product(self.sizes)
+        return product(self.sizes)
 
     # ------------------------------------------------ views
 
@@ -222,11 +221,3 @@ def _blocks(old: Sequence[Size], new: Sequence[Size]) -> list[tuple[int, tuple[S
 
 def _totals(sizes: Sequence[Size]) -> list[Size]:
     return [*accumulate(sizes, mul)]
-
-
-@lru_cache(maxsize=4096)
-def _product(sizes: tuple[Size, ...]) -> Size:
-    total = ONE
-    for size in sizes:
-        total = total * size
-    return total

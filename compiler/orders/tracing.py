@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..graph import Body, Node
 from ..lower.emitter import Value
 from ..lower.moves import Moves
-from ..sizes import Size
+from ..sizes import Size, product
 from ..types import Axis, DType, TensorType, TupleType, is_tuple
 from .kernels import result_of
 from .memory import UNTOLD, Memory, fresh
@@ -173,7 +173,7 @@ class Tracer(Moves):
         return x
 
     def unflat(self, fx: Any, groups: Sequence[Sequence[Axis]]) -> Value:
-        self.settled(fx, [_product(group) for group in groups])
+        self.settled(fx, [product(axis.size for axis in group) for group in groups])
         return super().unflat(fx, groups)
 
     def _size_of(self, name: str) -> Size:
@@ -301,13 +301,6 @@ def _number(target: str, args: Sequence[Any]) -> Any:
     if sizes and target == "operator.mul":
         return args[0] * args[1]
     return -args[0] if sizes and target == "operator.neg" else Number()
-
-
-def _product(axes: Sequence[Axis]) -> Size:
-    total = Size.of(1)
-    for axis in axes:
-        total = total * axis.size
-    return total
 
 
 def _base(x: Any) -> Tensor | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TypeVar
 
 from ..graph import Node
@@ -72,25 +71,10 @@ def pair_work(a: frozenset[str], b: frozenset[str], over: frozenset[str], sizes:
 
 def count(names: Iterable[str], sizes: Mapping[str, Number], one: Number) -> Number:
     """How many numbers a tensor with these axes has."""
-    if isinstance(one, Size):
-        return elements(tuple(sizes[name] for name in sorted(names)))
     total = one
     for name in sorted(names):
         total = total * sizes[name]
     return total
-
-
-@lru_cache(maxsize=4096)
-def elements(sizes: tuple[Size, ...]) -> Size:
-    """The product of sizes: numbers first, which is quick."""
-    number, total = 1, Size.of(1)
-    for size in sizes:
-        known = size.integer()
-        if known is None:
-            total = total * size
-        else:
-            number *= known
-    return total * number
 
 
 # ---------------------------------------------------------------- nodes
@@ -141,7 +125,7 @@ def below(roots: Iterable[Node], stop: Callable[[Node], bool]) -> list[Node]:
 
 
 def _elements(node: Node) -> Size:
-    return elements(tuple(axis.size for axis in node.axes)) if isinstance(node.type, TensorType) else Size.of(0)
+    return node.type.elements() if isinstance(node.type, TensorType) else Size.of(0)
 
 
 def _dot_work(node: Node) -> Work:

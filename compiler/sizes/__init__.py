@@ -6,7 +6,7 @@ from .integral import divides
 from .limits import SizeTooLarge
 from .numbers import divisors, nearest_multiples
 from .prove import at_least
-from .size import Size
+from .size import Size, product
 
 __all__ = [
     "Size",
@@ -25,4 +25,5 @@ __all__ = [
     "maximum",
     "minimum",
     "nearest_multiples",
+    "product",
 ]

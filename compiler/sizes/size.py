@@ -6,7 +6,7 @@ what is not a monomial (floor, max, a sum in a denominator) is an atom inside on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from functools import lru_cache
 from math import lcm
@@ -25,7 +25,7 @@ class Size:
     raises ZeroDivisionError on division by the constant 0, and SizeTooLarge when an expression outgrows the limits.
     """
 
-    __slots__ = ("_free", "_hash", "_key", "_number", "depth", "terms")
+    __slots__ = ("_free", "_hash", "_key", "_number", "_whole", "depth", "terms")
 
     terms: tuple[tuple[tuple[tuple[Atom, int], ...], Fraction], ...]
     depth: int
@@ -48,6 +48,7 @@ class Size:
         self._key: str | None = None
         self._free: frozenset[str] | None = None
         self._number = ZERO if not self.terms else None if self.terms[0][0] else self.terms[0][1]  # a constant term is the last
+        self._whole = self._number.numerator if self._number is not None and self._number.denominator == 1 else None
         self._hash = hash(self.terms if self._number is None else self._number)
 
     @staticmethod
@@ -71,7 +72,9 @@ class Size:
             return True
         if isinstance(other, Size):
             return self._hash == other._hash and self.terms == other.terms
-        if isinstance(other, (int, Fraction)):
+        if isinstance(other, int):
+            return self._whole == other
+        if isinstance(other, Fraction):
             return self._number == other
         return NotImplemented
 
@@ -83,17 +86,27 @@ class Size:
             self._key = "+".join(parts)
         return self._key
 
+    # Most sizes are whole numbers, which Python adds and multiplies quickest itself.
+
     def __add__(self, other: Size | int | Fraction) -> Size:
-        return _sum(self, as_size(other), 1)
+        right = as_size(other)
+        if self._whole is not None and right._whole is not None:
+            return _constant(self._whole + right._whole)
+        return _sum(self, right, 1)
 
     def __sub__(self, other: Size | int | Fraction) -> Size:
-        return _sum(self, as_size(other), -1)
+        right = as_size(other)
+        if self._whole is not None and right._whole is not None:
+            return _constant(self._whole - right._whole)
+        return _sum(self, right, -1)
 
     def __mul__(self, other: Size | int | Fraction) -> Size:
         right = as_size(other)
-        if self._number is ONE:
+        if self._whole is not None and right._whole is not None:
+            return _constant(self._whole * right._whole)
+        if self._whole == 1:
             return right
-        return self if right._number is ONE else _product(self, right)
+        return self if right._whole == 1 else _product(self, right)
 
     def __truediv__(self, other: Size | int | Fraction) -> Size:
         return _divide(self, as_size(other))
@@ -122,6 +135,8 @@ class Size:
         return as_size(other) % self
 
     def __neg__(self) -> Size:
+        if self._whole is not None:
+            return _constant(-self._whole)
         return Size({factor: -value for factor, value in self.terms})
 
     def __pow__(self, exponent: int) -> Size:
@@ -143,8 +158,7 @@ class Size:
 
     def integer(self) -> int | None:
         """The number, when there is no symbol inside and it is an integer."""
-        value = self._number
-        return value.numerator if value is not None and value.denominator == 1 else None
+        return self._whole
 
     def substitute(self, values: Mapping[str, Size | int]) -> Size:
         """The expression with symbols replaced; each value must stand for a positive integer. Others stay as they are."""
@@ -217,9 +231,21 @@ def _product(left: Size, right: Size) -> Size:
     return Size(multiply(dict(left.terms), dict(right.terms)))
 
 
+def product(sizes: Iterable[Size]) -> Size:
+    """The product of sizes; numbers first, which is quick."""
+    number, total = 1, _constant(1)
+    for size in sizes:
+        known = size.integer()
+        if known is None:
+            total = total * size
+        else:
+            number *= known
+    return total * number
+
+
 def as_size(value: Size | int | Fraction) -> Size:
     """The size itself, or the constant."""
-    return value if isinstance(value, Size) else Size.of(value)
+    return value if isinstance(value, Size) else _constant(value)
 
 
 def of_atom(atom: Atom, exponent: int = 1) -> Size:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...graph import Node
-from ...sizes import Size, SizeTooLarge, at_least
+from ...sizes import Size, SizeTooLarge, at_least, product
 from ...types import STAR, Axis
-from ..cost_model import CALL, MOVED, SINGLE, elements
+from ..cost_model import CALL, MOVED, SINGLE
 from ..making import union
 from ..plan_decide import EFFORT, KEEP, TAKE, Decision, compared, sides, threshold
 from .running import Running
@@ -41,7 +41,7 @@ def _axes(one: Running, side: Iterable[Node], rows: int) -> dict[str, Axis]:
 
 
 def _count(axes: dict[str, Axis]) -> Size:
-    return elements(tuple(axis.size for axis in axes.values()))
+    return product(axis.size for axis in axes.values())
 
 
 def worth(written: Size, chunked: Size, leading: bool = False) -> Decision:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...graph import Body, Node, topological
 from ...sizes import Size
 from ...types import Axis
-from ..cost_model import CALL, MOVED, elements, graph_work
+from ..cost_model import CALL, MOVED, graph_work
 from ..making import Make
 from .affine import Step, steps_of
 from .blocks import running_decay
@@ -196,4 +196,4 @@ def loop_work(loop: Loop) -> Size:
 def last_work(memory: Memory) -> Size:
     """What the last carried value costs without steps: a few passes over what is added."""
     factors = (*memory.more, *(() if memory.kept is None else (memory.kept,)))
-    return sum((elements(tuple(axis.size for axis in node.axes)) * (6 * MOVED) for node in factors), Size.of(8 * CALL))
+    return sum((node.tensor.elements() * (6 * MOVED) for node in factors), Size.of(8 * CALL))

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ...graph import Graph, Node
-from ...ops.axes import product
 from ...ops.mask_offsets import Band, Fact, Residue
-from ...sizes import Size, equal
+from ...sizes import Size, equal, product
 from ..base import Change, Mode, Outcome, Pass
 from ..making import Make
 from ..plan_choice import Chooser, choices
