@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import reduce
 from typing import Any
@@ -42,7 +42,7 @@ class Frame:
     """Inside a scan: turns an outer tensor into what the body sees of it."""
 
     def within(self, **changes: Any) -> Frame:
-        return replace(self, **changes)
+        return Frame(**{**vars(self), **changes})
 
     # ------------------------------------------------ nodes
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ...dsl.loader import Unit
 from ...dsl.source import Span
@@ -33,6 +33,9 @@ class AxisEntry:
     spoiled: bool = False
     promised: Known | None = None
 
+    def copy(self) -> AxisEntry:
+        return AxisEntry(self.symbol, list(self.sizes), self.declared, self.spoiled, self.promised)
+
     def add(self, size: Size, span: Span, why: str) -> None:
         if all(known.size != size and equal(known.size, size) is not True for known in self.sizes):
             self.sizes.append(Known(size, span, why))
@@ -61,7 +64,7 @@ class Scope:
         other.words = set(self.words)
         other.states = dict(self.states)
         other.hidden_sizes = dict(self.hidden_sizes)
-        other.axes = {name: replace(entry, sizes=list(entry.sizes)) for name, entry in self.axes.items()}
+        other.axes = {name: entry.copy() for name, entry in self.axes.items()}
         return other
 
     # ------------------------------------------------ axes

@@ -53,8 +53,8 @@ class DeadSlices(Pass):
 
 def _work(graph: Graph, mode: Mode) -> float:
     """Operations and moved bytes of a run, counted together. What is made of weights alone is made once in `infer`."""
-    return sum(_number(node_flops(node) + (node_bytes(node) * BYTES if node.op not in VIEWS else 0)) for node in graph.nodes
-               if mode == "train" or varies(node))  # fmt: skip
+    run = [node for node in graph.nodes if mode == "train" or varies(node)]
+    return sum(_number(node_flops(node)) + (_number(node_bytes(node)) * BYTES if node.op not in VIEWS else 0.0) for node in run)
 
 
 def _number(size: Size) -> float:

@@ -49,11 +49,11 @@ def _misses_zero(size: Size) -> bool:
     others = [value.numerator for factor, value in size.terms if factor]
     if not all(value.denominator == 1 and is_integral(factor) for factor, value in size.terms if factor):
         return False
-    return dict(size.terms).get((), Fraction(0)) % gcd(*others) != 0
+    return size.poly.get((), Fraction(0)) % gcd(*others) != 0
 
 
 def _by_cases(size: Size, fuel: int) -> bool | None:
-    choices = [atom for atom in atoms_of(dict(size.terms)) if atom.kind in ("max", "min", "abs")]
+    choices = [atom for atom in atoms_of(size.poly) if atom.kind in ("max", "min", "abs")]
     cases = arms(size, choices[0]) if choices else by_residue(size, fuel // 2)
     if not cases or fuel < len(cases):
         return None

@@ -75,7 +75,7 @@ def over_integers(size: Size) -> bool:
 def _round_constant(rest: Size) -> Size:
     """`floor(H/2 + 1/4)` is `floor(H/2)`: the constant falls to a multiple of what the other terms step by."""
     others = {factor: value for factor, value in rest.terms if factor}
-    constant = dict(rest.terms).get((), Fraction(0))
+    constant = rest.poly.get((), Fraction(0))
     if not constant or not all(is_integral(factor) for factor in others):
         return rest
     step = lcm(*(value.denominator for value in others.values()))

@@ -117,7 +117,7 @@ def cancel(poly: Poly) -> Poly:
 def _cancel_one(poly: Poly, atom: Atom) -> Poly | None:
     low = min(exponent_of(factor, atom) for factor in poly)
     group = {factor: value for factor, value in poly.items() if exponent_of(factor, atom) == low}
-    divided = exact_quotient(shift(group, ((atom, -low),)), dict(atom.args[0].terms))
+    divided = exact_quotient(shift(group, ((atom, -low),)), atom.args[0].poly)
     if divided is None:
         return None
     kept = {factor: value for factor, value in poly.items() if factor not in group}

@@ -112,7 +112,7 @@ def _nonnegative(size: Size, strict: bool, fuel: int) -> bool:
     top, bottom = fraction(size)
     if bottom.constant() is None and not _positive_product(bottom, fuel // 4):
         return False
-    shifted = _shifted(dict(top.terms))
+    shifted = _shifted(top.poly)
     if shifted is not None and all(value >= 0 for value in shifted.values()) and (not strict or () in shifted):
         return True
     return _by_arms(top, strict, fuel) or _by_floors(top, strict, fuel) or _by_residues(top, strict, fuel)
@@ -126,7 +126,7 @@ def _positive_product(size: Size, fuel: int) -> bool:
 
 def _by_arms(size: Size, strict: bool, fuel: int) -> bool:
     """Each value a max, min or abs may take; any one is enough where that value bounds the atom from the helpful side."""
-    for atom in atoms_of(dict(size.terms)):
+    for atom in atoms_of(size.poly):
         if atom.kind not in ("max", "min", "abs"):
             continue
         values = arms(size, atom)
@@ -140,7 +140,7 @@ def _by_arms(size: Size, strict: bool, fuel: int) -> bool:
 
 def _by_floors(size: Size, strict: bool, fuel: int) -> bool:
     """Replace a floor by the bound on the side that its cofactor needs."""
-    for atom in atoms_of(dict(size.terms)):
+    for atom in atoms_of(size.poly):
         side = cofactor(size, atom) if atom.kind == "floor" else None
         if side is None:
             continue

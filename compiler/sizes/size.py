@@ -25,9 +25,12 @@ class Size:
     raises ZeroDivisionError on division by the constant 0, and SizeTooLarge when an expression outgrows the limits.
     """
 
-    __slots__ = ("_free", "_hash", "_key", "_number", "_whole", "depth", "terms")
+    __slots__ = ("_free", "_hash", "_key", "_number", "_whole", "depth", "poly", "terms")
 
+    poly: Poly
+    """The coefficient of each monomial; never changed."""
     terms: tuple[tuple[tuple[tuple[Atom, int], ...], Fraction], ...]
+    """The same in the order in which they are written."""
     depth: int
 
     def __init__(self, poly: Poly) -> None:
@@ -38,11 +41,13 @@ class Size:
             raise SizeTooLarge("a size expression has more than 200 terms")
         depth = 0
         for factor, value in poly.items():
-            check_number(value)
+            if value is not ONE:
+                check_number(value)
             for atom, exponent in factor:
                 depth = max(depth, atom.depth)
                 if abs(exponent) > MAX_EXPONENT:
                     raise SizeTooLarge("a power in a size expression is over 64")
+        self.poly = poly
         self.terms = tuple(sorted(poly.items(), key=lambda item: order(item[0]))) if len(poly) > 1 else tuple(poly.items())
         self.depth = depth
         self._key: str | None = None
@@ -223,12 +228,12 @@ def _constant(value: int | Fraction) -> Size:
 @lru_cache(maxsize=1 << 15)
 def _sum(left: Size, right: Size, sign: int) -> Size:
     """`left + sign * right`."""
-    return Size(add(dict(left.terms), dict(right.terms), sign)) if right.terms else left
+    return Size(add(left.poly, right.poly, sign)) if right.terms else left
 
 
 @lru_cache(maxsize=1 << 15)
 def _product(left: Size, right: Size) -> Size:
-    return Size(multiply(dict(left.terms), dict(right.terms)))
+    return Size(multiply(left.poly, right.poly))
 
 
 def product(sizes: Iterable[Size]) -> Size:
@@ -281,15 +286,15 @@ def _divide(top: Size, bottom: Size) -> Size:
     if any(atom.kind == "quotient" for factor, _ in bottom.terms for atom, _ in factor):
         upper, lower = fraction(bottom)
         return _divide(top * lower, upper)
-    poly = dict(bottom.terms)
+    poly = bottom.poly
     low, scale = lowest(poly), content(poly)
     if bottom.terms[0][1] < 0:
         scale = -scale
-    base = Size({factor: value / scale for factor, value in shift(dict(top.terms), inverse(low)).items()})
+    base = Size({factor: value / scale for factor, value in shift(top.poly, inverse(low)).items()})
     core = Size({factor: value / scale for factor, value in shift(poly, inverse(low)).items()})
     if core == 1 or not base.terms:
         return base
-    whole = exact_quotient(dict(base.terms), dict(core.terms))
+    whole = exact_quotient(base.poly, core.poly)
     return Size(whole) if whole is not None else base * of_atom(Atom("quotient", args=(core,)), -1)
 
 

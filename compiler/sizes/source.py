@@ -38,7 +38,7 @@ def _alone(size: Size, name: Name) -> str:
 
 def _over_one_bar(size: Size) -> Size:
     """Take denominators out of max, min and abs, so that no intermediate result of the text is a fraction."""
-    for atom in atoms_of(dict(size.terms)):
+    for atom in atoms_of(size.poly):
         if atom.kind not in ("max", "min", "abs"):
             continue
         args = [_over_one_bar(arg) for arg in atom.args]

@@ -16,7 +16,7 @@ from .size import Size, fraction, of_atom
 def as_written(size: Size) -> Size:
     """The same value with those floors written as ceil or % that read better so; for printing alone."""
     try:
-        for atom in atoms_of(dict(size.terms)):
+        for atom in atoms_of(size.poly):
             if atom.kind == "floor" and over_integers(atom.args[0]):
                 size = _with_ceil(_with_mod(size, atom), atom)
     except SizeTooLarge:
@@ -39,7 +39,7 @@ def _with_ceil(size: Size, atom: Atom) -> Size:
     """`floor(n/k)` is `ceil((n + 1)/k) - 1`: taken when that leaves fewer terms inside."""
     arg = atom.args[0]
     above = arg + 1 / fraction(arg)[1]
-    constant = dict(above.terms).get((), Fraction(0))
+    constant = above.poly.get((), Fraction(0))
     units = constant.numerator // constant.denominator
     inside = above - units
     if len(inside.terms) >= len(arg.terms):

@@ -111,9 +111,12 @@ class Live:
 
 def _block(text: str, helpers: str) -> tuple[Unit, Block]:
     """The last block of a text, in a unit that has the blocks of `helpers`, too."""
-    unit, before = _unit(text), _helpers(helpers)
-    whole = replace(unit, blocks={**before.blocks, **unit.blocks}, scope={**before.scope, **unit.scope})
-    return whole, list(unit.blocks.values())[-1]
+    unit = _unit(text)
+    (block,) = unit.blocks.values()
+    if not helpers:
+        return unit, block
+    before = _helpers(helpers)
+    return replace(unit, blocks={**before.blocks, **unit.blocks}, scope={**before.scope, **unit.scope}), block
 
 
 def _unit(text: str) -> Unit:
