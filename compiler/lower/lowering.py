@@ -26,6 +26,8 @@ from .targets import function
 from .weights import make_weights
 from .writer import Missing, Writer
 
+LOOKING = tuple(map(function, ("runtime.put", "runtime.prefix_attention", "operator.add", "operator.sub", "operator.eq", "operator.le")))
+"""Functions that give no view of a number they are called with, and keep none for a gradient."""
 Variant = Callable[[frozenset[str]], Graph]
 
 
@@ -83,6 +85,13 @@ class ModuleWriter(Writer):
         """A weight that tells the module's float dtype and device, if it has one."""
         path = next((weight.path for weight in self.source.weights if weight.dtype == "float"), None)
         return None if path is None else self.get_attr(path)
+
+    def spare_copies(self) -> None:
+        """A whole number that is a state is read as it is where all that reads it makes numbers of its own."""
+        for slot in self._written:
+            copy = self._memo.get(("state", slot))
+            if copy is not None and self.source.weights[slot].dtype == "int" and all(user.target in LOOKING for user in copy.users):
+                copy.replace_all_uses_with(copy.args[0])
 
     def above(self, node: Node) -> Any:
         """A value that may not be written yet, as a tensor with its axes in the order of its type."""
@@ -143,6 +152,8 @@ def write(
         raise unknown_size(graph, missing) from None
     result = _result(graph.outputs, results)
     writer.graph.output(result if also is None else (result, extras, entry.leading))
+    if in_place and also is None:
+        writer.spare_copies()
     if prepare and target.backend == "eager" and target.device == "cpu":
         merge_rows(writer.graph, graph)
         move_together(writer.graph)

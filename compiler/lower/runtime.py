@@ -17,7 +17,7 @@ def may_be_read(x: Tensor) -> bool:
     inside: Any = torch  # PyTorch has no public word for it
     if torch.compiler.is_compiling() or inside._C._is_tracing() or inside._C._are_functorch_transforms_active():
         return False
-    return type(x) is Tensor and x.device.type == "cpu"
+    return type(x) is Tensor and x.is_cpu
 
 
 def leading_shape(*inputs: tuple[Tensor, int, int]) -> tuple[int, ...]:
@@ -97,6 +97,9 @@ def either(left: int, right: int, first: Callable[..., Tensor], second: Callable
 
 def store(state: Tensor, value: Tensor) -> None:
     """Write a state for the next call, without gradient and in the state's own dtype."""
+    if not torch.is_grad_enabled():
+        state.copy_(value)
+        return
     with torch.no_grad():
         state.copy_(value.detach())
 

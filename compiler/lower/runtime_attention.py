@@ -58,7 +58,8 @@ def prefix_attention(
         return masked_attention(q, k, v, (place < last if strict else place <= last).view(1, 1, 1, keys), bias, scale)
     if bias is not None and bias.shape[-1] == keys:
         bias = bias.narrow(-1, 0, count)
-    k, v = k.narrow(-2, 0, count), v.narrow(-2, 0, count)
+    if count < keys:
+        k, v = k.narrow(-2, 0, count), v.narrow(-2, 0, count)
     return torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=scale)
 
 

@@ -18,8 +18,10 @@ def put(state: Tensor, value: Tensor, at: Tensor, dim: int, given: Sequence[Tens
 
     Written in place, unless a gradient may ask for what was there: where one is taken and `trains`, or one of `given` has one.
     """
-    asked = torch.is_grad_enabled() and (trains or any(x.requires_grad for x in given))
-    if not asked and value.dtype == state.dtype:
+    recorded = torch.is_grad_enabled()
+    if value.dtype == state.dtype and not (recorded and (trains or any(x.requires_grad for x in given))):
+        if not recorded:
+            return placed(state, value, at, dim)
         with torch.no_grad():
             return placed(state, value, at, dim)
     result = placed(state.to(torch.promote_types(state.dtype, value.dtype), copy=True), value, at, dim)
@@ -29,13 +31,13 @@ def put(state: Tensor, value: Tensor, at: Tensor, dim: int, given: Sequence[Tens
 
 def placed(x: Tensor, value: Tensor, at: Tensor, dim: int) -> Tensor:
     """Write a value at a position of a dimension, if the dimension has it. A position in the memory of the host is looked at first."""
-    size, row = x.shape[dim], value.unsqueeze(dim)
+    size = x.shape[dim]
     if may_be_read(at):
-        place = int(at)
+        place = at.item()
         if 0 <= place < size:
-            x.narrow(dim, place, 1).copy_(row)
+            x.select(dim, place).copy_(value)
         return x
     if size == 0:
         return x
-    index = at.clamp(0, size - 1).reshape(1)
+    row, index = value.unsqueeze(dim), at.clamp(0, size - 1).reshape(1)
     return x.index_copy_(dim, index, torch.where(index == at, row, x.index_select(dim, index)).to(x.dtype))
