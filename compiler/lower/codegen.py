@@ -15,8 +15,6 @@ from typing import Any, cast
 
 from torch.fx.graph import CodeGen, PythonCode
 
-_KINDS = ("parameters", "buffers", "modules")
-
 
 def attribute(base: str, path: str) -> str:
     """An expression for what stands under a dotted path."""
@@ -39,9 +37,9 @@ class ShortPaths(CodeGen):
         if not paths:
             return made
         head = next(i for i, line in enumerate(lines) if line.startswith("def ")) + 1
-        owners = dict.fromkeys(_holder(root_module, path, holders) for path in paths)
         looked_up = [f"{name} = {text}" for name, text in holders.values()]
-        inside = [f"{_inside(name, kind)} = {name}._{kind}" for name in owners for kind in _KINDS]
+        owners = dict.fromkeys(_holder(root_module, path, holders) for path in paths)
+        inside = [f"{_inside(name, kind)} = {name}._{kind}" for name in owners for kind in _kinds(name, root_module)]
         lines.insert(head, "    " + "; ".join([*looked_up, *inside]))
         places = {line + 1: index for line, index in (made._lineno_map or {}).items()}  # pyright: ignore[reportPrivateUsage]
         return dataclasses.replace(made, src="\n".join(lines), _lineno_map=places)
@@ -70,8 +68,13 @@ def _holder(base: str, path: str, holders: Mapping[str, tuple[str, str]]) -> str
 def _read(base: str, path: str, holders: Mapping[str, tuple[str, str]]) -> str:
     """An expression for a weight, a state, or the body of a loop or of prepared values, which is a module."""
     holder, name = _holder(base, path, holders), path.rpartition(".")[2]
-    places = [_inside(holder, kind) for kind in _KINDS]
+    places = [_inside(holder, kind) for kind in _kinds(holder, base)]
     return " else ".join([*(f"{place}[{name!r}] if {name!r} in {place}" for place in places), attribute(holder, name)])
+
+
+def _kinds(holder: str, base: str) -> tuple[str, ...]:
+    """What a module is looked up in first; the module itself has states and bodies too."""
+    return ("parameters", "buffers", "modules") if holder == base else ("parameters",)
 
 
 def _inside(holder: str, kind: str) -> str:

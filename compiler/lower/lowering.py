@@ -22,6 +22,7 @@ from .names import field_names
 from .parts import move_together
 from .prepared import above, prepares, write_prepared
 from .rows import merge_rows
+from .small import for_small
 from .targets import function
 from .weights import make_weights
 from .writer import Missing, Writer
@@ -157,6 +158,7 @@ def write(
     if prepare and target.backend == "eager" and target.device == "cpu":
         merge_rows(writer.graph, graph)
         move_together(writer.graph)
+        for_small(writer.graph)
     writer.finish()
     return Lowered(writer.graph, writer.bodies)
 

@@ -22,7 +22,9 @@ LEAST = 2
 _LINEAR = function("torch.nn.functional.linear")
 _NORMS = (function("torch.layer_norm"), function("torch.rms_norm"))
 _ARITHMETIC = ("operator.add", "operator.sub", "operator.mul", "operator.truediv", "runtime.written_over")
-_FUNCTIONS = ("torch.nn.functional.gelu", "torch.nn.functional.silu", "torch.relu", "torch.sigmoid", "torch.tanh", "torch.square")
+_FUNCTIONS = (
+    "torch.nn.functional.gelu", "torch.nn.functional.silu", "torch.relu", "torch.sigmoid", "torch.tanh", "torch.square",
+)  # fmt: skip
 _POINTWISE = tuple(map(function, (*_ARITHMETIC, *_FUNCTIONS)))
 Shape = tuple[int, int]
 

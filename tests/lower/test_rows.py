@@ -92,3 +92,16 @@ def test_gradients_transforms_and_export_find_what_they_need() -> None:
     tokens_of = torch.export.Dim("tokens", min=2, max=64)
     exported = torch.export.export(module, (x,), dynamic_shapes={"x": {1: tokens_of}})
     assert_close(exported.module()(tokens(2, 7, 4)), plain(tokens(2, 7, 4)))
+
+
+def test_a_small_gelu_gives_what_a_large_one_does() -> None:
+    from attn.compiler.lower.runtime_small import SMALL
+
+    module, plain = alike("block t(x: [*, N, D]) -> [*, N, D] {\n    return gelu(x)\n}")
+    assert "runtime.gelu(" in module.code
+    for rows in (1, 5, SMALL // 4):
+        x = tokens(rows, 4).requires_grad_()
+        y = module(x)
+        assert_close(y, plain(x))
+        assert y.is_contiguous()
+        assert_close(*(torch.autograd.grad(one(x).sum(), x)[0] for one in (module, plain)))
