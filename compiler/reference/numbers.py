@@ -65,7 +65,7 @@ def sigmoid(x: Tensor) -> Tensor:
 
 
 def _relu(x: Tensor) -> Tensor:
-    return torch.where(x > 0, x, torch.zeros_like(x))
+    return torch.where(x <= 0, torch.zeros_like(x), x)  # what is no number stays none
 
 
 def _softplus(x: Tensor) -> Tensor:

@@ -126,7 +126,7 @@ def _group(run: Run, node: Node, inputs: list[Named]) -> Named:
 
 
 def _relu2(x: Tensor) -> Tensor:
-    return torch.where(x > 0, x, 0) ** 2
+    return torch.where(x <= 0, 0, x) ** 2
 
 
 @rule("attend")

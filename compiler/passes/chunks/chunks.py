@@ -10,7 +10,7 @@ from ...graph import Graph, Node
 from ...sizes import Size
 from ...types import Axis
 from ..base import Change, Mode, Outcome, Pass
-from ..cost_model import graph_work
+from ..cost_model import below, graph_work
 from ..making import Make
 from ..plan_choice import Chooser, choices
 from ..plan_decide import Decision
@@ -67,6 +67,7 @@ class _Rule:
         self.number = max([node["number"] for node in nodes if node.op == "scan"], default=0)
         self.changes: list[Change] = []
         self.left: list[Change] = []
+        self.before: set[Node] = set()
 
     def __call__(self, make: Make, node: Node) -> Node | None:
         if node.op in ("dot", "sum") and node.dtype == "float":
@@ -96,8 +97,10 @@ class _Rule:
         return in_chunks(make, found, self.options.rows_of(found), self._fresh())
 
     def _chosen(self, make: Make, ways: tuple[Node, Node], decision: Decision, ground: Iterable[Node]) -> Node:
-        known = frozenset(ground)
-        return self.chooser.choice(make, ways, decision, known.__contains__) if decision.condition else ways[0]
+        if not decision.condition:
+            return ways[0]
+        self.before.update(below(ground, self.before.__contains__))
+        return self.chooser.choice(make, ways, decision, self.before.__contains__)
 
     # ------------------------------------------------ loops
 
@@ -115,7 +118,7 @@ class _Rule:
             return None
         made, decision, said = found
         self.changes.append(Change(f"the scan along {loop.axis.name} {said}{_where(decision)}", (loop.node.span,)))
-        return self._chosen(make, (make.expand(made, now.axes), now), decision, map(_base, loop.node.inputs))
+        return self._chosen(make, (make.expand(made, now.axes), now), decision, loop.node.inputs)
 
     def _read(self, make: Make, now: Node, loop: Loop, index: int) -> tuple[Node, Decision, str] | str:
         """A yield: what it becomes, for which sizes, and what is said of it; or why it stays."""
