@@ -1,4 +1,4 @@
-"""Layers of x-transformers as peers. They have no biases in attention and none in norms, so their values are others and only time counts."""
+"""Layers of x-transformers as peers. Their attention and norms have no biases, so their values are others and only time counts."""
 
 from __future__ import annotations
 
