@@ -48,8 +48,9 @@ def explain_program(
     `copies` compiles and runs the block once (with torch), to find the copies that only change the order in memory.
     """
     graph = program.graph(bind, inputs, checking=True)
-    limit = limit_for(memory, level)
-    choice = _chosen(graph, level, mode, checked_backend(backend), limit.limit)
+    wanted = checked_backend(backend)
+    limit = limit_for(memory, level, wanted)
+    choice = _chosen(graph, level, mode, wanted, limit.limit)
     half = half_of(str(dtype).removeprefix("torch."))
     target = Target("eager" if choice is None else choice.chosen, device_of(device), half)
     optimised = chosen_optimiser(level, mode, stop_after, target=target, limit=limit)(graph)

@@ -51,7 +51,7 @@ def compile_program(
         dtype = named_dtype(dtype)
     half = half_of(str(dtype).removeprefix("torch."))
     wanted = checked_backend(backend)
-    limit = limit_for(memory, level, (dtype or torch.get_default_dtype()).itemsize)
+    limit = limit_for(memory, level, wanted, (dtype or torch.get_default_dtype()).itemsize)
 
     def variant(present: frozenset[str]) -> Graph:
         return program.graph(fixed, sorted(present))

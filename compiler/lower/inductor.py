@@ -20,29 +20,44 @@ from ..passes.base import Mode
 from ..passes.choosing import chosen_optimiser
 from ..passes.memory_limit import MemoryLimit
 from ..passes.pipeline import Optimised
+from .handed import Handed
 
 
-def compiled(straight: Callable[..., Any]) -> Callable[..., Any]:
-    """The same forward, compiled at its first call and again where sizes, devices or modes ask for it.
+def compiled(straight: Callable[..., Any], outside: Handed | None = None) -> Callable[..., Any]:
+    """The same forward, compiled at its first call and again where sizes, devices or modes ask for it. What is prepared is made `outside`,
+    unless it takes part in gradients.
 
     It is the generated function that is compiled, and not the module's call, of which PyTorch would keep eight for all modules together.
     """
-    from torch._dynamo.exc import BackendCompilerFailed
-
-    ways = [cast(Any, torch).compile(straight), cast(Any, torch).compile(straight, dynamic=False)]
+    whole = _kernels(straight)
+    rest = whole if outside is None else _kernels(outside.run)
 
     @functools.wraps(straight)
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
         if torch.compiler.is_compiling():
             return straight(self, *args, **kwargs)  # inside another torch.compile, or an export, the text is a part of theirs
-        if len(ways) > 1:
-            try:
-                return ways[0](self, *args, **kwargs)
-            except BackendCompilerFailed:  # inductor has mistakes where sizes are open: from now on they are fixed
-                del ways[0]
-        return ways[0](self, *args, **kwargs)
+        if outside is None or outside.has_gradients(self):
+            return whole(self, *args, **kwargs)
+        return rest(self, outside.values(self), *args, **kwargs)
 
     return forward
+
+
+def _kernels(text: Callable[..., Any]) -> Callable[..., Any]:
+    """What torch.compile makes of a text: for open sizes where these change, for fixed ones where it fails at that."""
+    from torch._dynamo.exc import BackendCompilerFailed
+
+    ways = [cast(Any, torch).compile(text), cast(Any, torch).compile(text, dynamic=False)]
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        if len(ways) > 1:
+            try:
+                return ways[0](*args, **kwargs)
+            except BackendCompilerFailed:  # inductor has mistakes where sizes are open: from now on they are fixed
+                del ways[0]
+        return ways[0](*args, **kwargs)
+
+    return run
 
 
 def optimiser_for(

@@ -185,9 +185,10 @@ class AttnModule(fx.GraphModule):
         cast(Any, type(self)).__call__ = pointing_call()
         optimised: Optimised | None = self.__dict__.get("optimised")
         if optimised is not None and optimised.target.backend == "inductor":
+            from .handed import handed
             from .inductor import compiled
 
-            cast(Any, type(self)).forward = compiled(type(self).forward)
+            cast(Any, type(self)).forward = compiled(type(self).forward, handed(self))
         graph: Graph | None = self.__dict__.get("attn_graph")
         optional = [node for node in graph.inputs if node.options.get("optional", False)] if graph is not None else []
         if graph is not None and optional:

@@ -24,6 +24,7 @@ from .checkpoint import Names, load_weights
 from .copies import example_input
 from .entry import is_absent, pure_symbol
 from .errors import InputError
+from .handed import handed
 from .inductor import missing_compiler
 from .lowering import lower
 from .module import AttnModule
@@ -39,15 +40,20 @@ BASES = (16, 24, 48, 32, 64, 96, 13, 7)
 
 
 class _Plain(nn.Module):
-    """A module whose inputs are those that it was made with, and whose results are a plain tuple, which a package can hold."""
+    """A module whose inputs are those that it was made with, whose results are a plain tuple, which a package can hold, and in which what
+    is prepared is a weight."""
 
     def __init__(self, module: AttnModule, names: Sequence[str]) -> None:
         super().__init__()
         self.module = module
         self.names = tuple(names)
+        self.outside = handed(module)
+        for place, value in enumerate(self.outside.values(module) if self.outside is not None else ()):
+            self.register_buffer(f"prepared_{place}", value)
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        made = self.module(**dict(zip(self.names, inputs, strict=True)))
+        given = dict(zip(self.names, inputs, strict=True))
+        made = self.module(**given) if self.outside is None else self.outside.run(self.module, tuple(self._buffers.values()), **given)
         return (made,) if isinstance(made, Tensor) else tuple(made)
 
 

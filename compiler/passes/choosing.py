@@ -9,7 +9,7 @@ from typing import Any
 from ...dsl.closest import closest
 from ...dsl.diagnostics import AttnError, Diagnostic
 from ...dsl.source import NOWHERE
-from ..backends.target import EAGER, Target
+from ..backends.target import EAGER, Target, Wanted
 from ..graph import Graph
 from .base import Mode, Pass
 from .dead_slices import DeadSlices
@@ -51,10 +51,13 @@ def told_passes(
     return tuple(told.get(one.name, one) for one in passes(level, mode, target))
 
 
-def limit_for(memory: Any, level: int, width: int = 4) -> MemoryLimit:
+def limit_for(memory: Any, level: int, backend: Wanted = "eager", width: int = 4) -> MemoryLimit:
     """The pass for a memory limit such as "2GiB"; `width`: the bytes of a float. Raises AttnError (E0503) for what is no amount
-    of memory, and for a level that makes no chunks."""
+    of memory, for a level that makes no chunks, and for inductor, which would write out their steps one after another."""
     count = memory_limit(memory)
+    if count is not None and backend == "inductor":
+        help = "backend='auto' or 'eager', which are the same under a limit"
+        raise AttnError([Diagnostic("E0503", "`memory=` makes chunks, which `backend='inductor'` takes apart", NOWHERE, help=help)])
     if count is not None and level < MemoryLimit().level:
         help = "compile with level=2, or write `chunk=` at each `attend`"
         raise AttnError([Diagnostic("E0503", f"`memory=` makes no chunks at level {level}", NOWHERE, help=help)])

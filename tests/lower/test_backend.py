@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from golden_support import GOLDEN, Golden
 import attn
 from attn.cli import main
 from attn.compiler.backends.rule import chosen_backend
+from attn.compiler.lower.handed import handed
 from attn.compiler.passes.choosing import chosen_optimiser
 from attn.dsl.render import render_all
 
@@ -85,6 +87,16 @@ def test_a_backend_that_is_not_known_is_told() -> None:
     assert "backend is one of 'eager', 'inductor', 'auto'" in str(caught.value)
 
 
+@pytest.mark.parametrize("call", [attn.compile, attn.explain])
+def test_a_memory_limit_is_refused_for_inductor(call: Callable[..., object]) -> None:
+    with pytest.raises(attn.AttnError) as caught:
+        call(attn.text(MEETING), C=3, backend="inductor", memory="1GiB")
+    assert "`memory=` makes chunks, which `backend='inductor'` takes apart" in str(caught.value)
+    done = CliRunner().invoke(main, ["compile", "std.channel:cbam", "-b", "C=16", "--backend", "inductor", "--memory", "1GiB"])
+    assert done.exit_code == 2
+    assert "backend='auto' or 'eager'" in done.output
+
+
 def test_explain_tells_the_choice_and_its_reason() -> None:
     report = attn.explain("std.channel", "cbam", C=64, backend="auto")
     assert report.backend is not None
@@ -130,6 +142,32 @@ def test_inductor_keeps_the_contract_of_weights(tmp_path: Path) -> None:
     assert torch.allclose(fast(x), 2 * wanted, atol=1e-5)
     with pytest.raises(ValueError, match="E0601"):
         fast(torch.randn(2, 5, 4))
+
+
+def test_inductor_is_given_what_is_prepared_from_weights() -> None:
+    """The kernels take it as an input: the backend counts the operators it sees. New weights are prepared anew."""
+    torch._dynamo.reset()
+    text = "block t(x: [*, D]) -> [*, D] {\n    return linear(x, D -> e=3) as a |> linear(e -> D) as b |> batchnorm(D) as n\n}"
+    eager, fast = (attn.compile(attn.text(text), D=4, mode="infer", backend=backend) for backend in ("eager", "inductor"))
+    fast.load_state_dict(eager.state_dict())
+    x, seen = torch.randn(5, 4), list[int]()
+
+    def counted(graph: torch.fx.GraphModule, _: object) -> object:
+        seen.append(sum(node.op in ("call_function", "call_method") for node in graph.graph.nodes))
+        return graph.forward
+
+    outside = handed(fast)
+    assert outside is not None
+    run: Any = torch.compile(outside.run, backend=counted)
+    assert torch.allclose(run(fast, outside.values(fast), x), eager(x), atol=1e-5)
+    assert seen == [1]
+    for module in (eager, fast):
+        with torch.no_grad():
+            module.get_parameter("a.weight").mul_(2)
+    assert torch.allclose(run(fast, outside.values(fast), x), eager(x), atol=1e-5)
+    assert not outside.has_gradients(fast)
+    fast.get_parameter("b.weight").requires_grad_()
+    assert outside.has_gradients(fast)
 
 
 def test_bools_are_compared_as_inductor_can() -> None:

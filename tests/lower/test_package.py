@@ -15,7 +15,7 @@ from attn.cli import main
 
 GATE = """
 block gate(x: [*, N, C], keep: bool [*, N]) -> (y: [*, N, C], s: [*, C]) {
-    s = sum(x * keep, N) |> linear(C -> C) as fc
+    s = sum(x * keep, N) |> linear(C -> C) as fc |> batchnorm(C) as norm
     return x * s, s
 }
 """
@@ -32,7 +32,9 @@ def test_a_package_has_the_weights_and_open_sizes(tmp_path: Path) -> None:
     from torch._inductor import config
 
     (tmp_path / "gate.attn").write_text(GATE, encoding="utf-8")
-    module = attn.compile(tmp_path / "gate.attn", C=4)
+    module = attn.compile(tmp_path / "gate.attn", C=4, mode="infer")
+    assert "runtime.prepared(" in module.code  # the package has the norm in the weights of the linear map, too
+    module.get_buffer("norm.running_mean").add_(1)
     attn.save_weights(module, tmp_path / "gate.safetensors")
     quick = {"aot_inductor.compile_wrapper_opt_level": "O0", "aot_inductor.precompile_headers": False}
     with config.patch({**quick, "cpp_cache_precompile_headers": False}):

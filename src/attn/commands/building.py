@@ -51,8 +51,9 @@ def _text(graph: Graph, output: Path | None, level: int, mode: Mode, backend: st
     from ..compiler.lower.standalone import standalone
     from ..compiler.passes.choosing import limit_for
 
-    limit = limit_for(memory, level)
-    emit(standalone(graph, optimiser_for(graph, checked_backend(backend), level, mode, half_of(dtype), limit)), output)
+    wanted = checked_backend(backend)
+    limit = limit_for(memory, level, wanted)
+    emit(standalone(graph, optimiser_for(graph, wanted, level, mode, half_of(dtype), limit)), output)
 
 
 def _package(graph: Graph, output: Path, level: int, mode: Mode, backend: str, dtype: str, weights: Path | None) -> None:
