@@ -262,6 +262,8 @@ def lower_linear(e: Emitter, node: Node) -> Value:
     x, weight, bias = values[0], values[1], values[2] if len(values) > 2 else None
     sizes = sizes_of(node.inputs[:2])  # the bias may call its axis like a contracted one of another size
     over, made, own = node["over"], node["made"], node["own"]
+    if node.options.get("rows"):
+        return _rows_inside(e, (x, weight, bias), node)
     if set(weight.axes) == {*over, *own} and node.dtype != "int":
         return _plain_linear(e, (x, weight, bias), (over, own, made), sizes)
     names = dict(zip(own, made, strict=True))
@@ -282,6 +284,21 @@ def _plain_linear(
     if bias is not None:
         flat.append(e.flat(bias, [made]))
     return e.unflat(e.call("torch.nn.functional.linear", *flat), [*others, made])
+
+
+def _rows_inside(e: Emitter, values: tuple[Value, Value, Value | None], node: Node) -> Value:
+    """Weights times input, so that the axes `rows` of the input come innermost. Made by the optimiser."""
+    x, weight, bias = values
+    sizes = {**sizes_of(node.inputs[:2]), **dict(node.axes)}
+    inner, own, made, rows = ([Axis(name, sizes[name]) for name in node[key]] for key in ("over", "own", "made", "rows"))
+    others = [[Axis(name, sizes[name])] for name in x.axes if name not in (*node["over"], *node["rows"])]
+    left = e.flat(weight, [own, inner])
+    if others:
+        left = e.call("torch.unsqueeze", left, 0)  # matrices on both sides: else PyTorch takes the rows first
+    y = e.call("torch.matmul", left, e.flat(x, [*others, inner, rows]))
+    if bias is not None:
+        y = e.call("torch.add", y, e.call("torch.unsqueeze", e.flat(bias, [made]), 1))
+    return e.unflat(y, [*others, made, rows])
 
 
 def linear_cost(node: Node) -> Size:

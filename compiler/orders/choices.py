@@ -54,8 +54,13 @@ def lies(value: Value) -> Names:
 
 
 def is_plain(node: Node) -> bool:
-    """Whether a node is a linear map with one weight for all positions."""
-    return node.op == "linear" and not node["each"] and len(node.inputs[1].axes) == len(node["over"]) + len(node["own"])
+    """Whether a node is a linear map with one weight for all positions, and in PyTorch's own order."""
+    return (
+        node.op == "linear"
+        and not node["each"]
+        and not node.options.get("rows")
+        and len(node.inputs[1].axes) == len(node["over"]) + len(node["own"])
+    )
 
 
 def made_as(making: Making, node: Node, order: Names) -> Node:

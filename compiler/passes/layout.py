@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..backends.target import Backend
 from ..cost import readable
 from ..graph import Graph, Node
 from ..orders.plan import Orders, orders
 from ..orders.search import Search, Trial
 from ..prepared import before_runs
 from .base import Change, Mode, Outcome, Pass
+from .inner_rows import rows_inside
 from .layout_factors import lined_up
 from .making import Make
 from .rewriting import rewrite
@@ -20,12 +20,18 @@ from .rewriting import rewrite
 
 @dataclass(frozen=True)
 class AssignLayout(Pass):
+    """`fuses`: for a compiler that picks the order of what it makes itself, which leaves what calls of products write."""
+
     name: ClassVar[str] = "layout"
     promise: ClassVar[str] = "values lie in memory so that fewer bytes are copied, and small ones as the large one they scale"
     exact: ClassVar[bool] = False
-    backends: ClassVar[tuple[Backend, ...]] = ("eager",)  # inductor picks the order of what it makes itself
+
+    fuses: bool = False
 
     def run(self, graph: Graph, mode: Mode) -> Outcome:
+        graph, told = rows_inside(graph) if mode == "infer" else (graph, ())
+        if self.fuses:
+            return Outcome(graph, told)
         free = before_runs(graph) if mode == "infer" else frozenset[Node]()
         searches = [Search(plan, free if i == 0 else frozenset()) for i, plan in enumerate(_levels(orders(graph)))]
         changed: dict[Node, Node] = {}
@@ -34,7 +40,7 @@ class AssignLayout(Pass):
             changed.update(search.changed)
         taken = tuple(_change(trial) for search in searches for trial in search.taken)
         made, laid = lined_up(rewrite(graph, lambda make, node: _changed(make, node, changed)) if changed else graph, free)
-        return Outcome(made, (*taken, *laid))
+        return Outcome(made, (*told, *taken, *laid))
 
 
 def _changed(make: Make, node: Node, changed: Mapping[Node, Node]) -> Node | None:

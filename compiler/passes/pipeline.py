@@ -59,12 +59,17 @@ def unchanged(graph: Graph) -> Optimised:
 
 def passes(level: int = 2, mode: Mode = "train", target: Target = EAGER) -> tuple[Pass, ...]:
     """The passes of a level in the order they run. 0: none. 1: those that keep every bit. 2: all that pay for the target."""
-    return tuple(one for one in _all() if one.level <= level and mode in one.modes and _pays(one, target))
+    return tuple(_told(one, target) for one in _all() if one.level <= level and mode in one.modes and _pays(one, target))
 
 
 def _pays(one: Pass, target: Target) -> bool:
     """Blocks and rows made of views are for the CPU: on a GPU FlexAttention takes mask and bias as functions, and has blocks of its own."""
     return target.backend in one.backends and not (target.device == "cuda" and isinstance(one, Live | Distances))
+
+
+def _told(one: Pass, target: Target) -> Pass:
+    """The pass as it is for a target."""
+    return AssignLayout(fuses=True) if target.fuses and isinstance(one, AssignLayout) else one
 
 
 def _all() -> tuple[Pass, ...]:
