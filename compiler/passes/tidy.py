@@ -9,6 +9,7 @@ from ..graph import Graph
 from .base import Mode, Outcome, Pass
 from .commuted import COMMUTED
 from .constants import CONSTANTS
+from .factoring import FACTORING
 from .identities import IDENTITIES
 from .loops import trimmed
 from .mapped_axes import MAPPED
@@ -16,7 +17,7 @@ from .simplify import by_operator, simplified
 from .sinking import SINKING
 from .views import VIEWS
 
-RULES = by_operator((*CONSTANTS, *IDENTITIES, *VIEWS, *MAPPED, *SINKING, *COMMUTED))
+RULES = by_operator((*CONSTANTS, *IDENTITIES, *VIEWS, *MAPPED, *SINKING, *COMMUTED, *FACTORING))
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Views(Pass):
     """The same rules where they may change how a value lies in memory, and so the rounding of what comes after it."""
 
     name: ClassVar[str] = "views"
-    promise: ClassVar[str] = "renames, splits and merges of axes move until they meet, and what they undo of each other is gone"
+    promise: ClassVar[str] = "views of axes move until they meet and cancel, and gates of one value are added before they scale it"
     exact: ClassVar[bool] = False
 
     def run(self, graph: Graph, mode: Mode) -> Outcome:

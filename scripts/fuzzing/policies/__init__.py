@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..draft import Draft
-from . import constants, distances, heads, products, recurrent, repeated, spelled, whole
+from . import constants, distances, gates, heads, products, recurrent, repeated, spelled, whole
 
 Policy = Callable[[Draft], object]
 """Adds lines to a draft, or none where the values at hand do not allow it."""
@@ -15,6 +15,7 @@ POLICIES: dict[str, tuple[Policy, ...]] = {
     "spelled": spelled.POLICIES,
     "constants": constants.POLICIES,
     "heads": heads.POLICIES,
+    "gates": gates.POLICIES,
     "distances": distances.POLICIES,
     "repeated": repeated.POLICIES,
     "recurrent": recurrent.POLICIES,
@@ -22,6 +23,10 @@ POLICIES: dict[str, tuple[Policy, ...]] = {
 }
 
 
+FAMILIES = (*POLICIES.values(), distances.POLICIES)
+"""Blocks of few pairs need more attempts than others: what they are written for is rare."""
+
+
 def apply(d: Draft) -> None:
     """One pattern of a random family."""
-    d.rng.choice(d.rng.choice(list(POLICIES.values())))(d)
+    d.rng.choice(d.rng.choice(FAMILIES))(d)
