@@ -189,6 +189,9 @@ class Frame:
             self.session.guard("equal", left, right, reason, span)
 
     def require_whole(self, size: Size, span: Span, what: str) -> None:
+        whole = size.integer()
+        if whole is not None and whole >= 0:
+            return
         constant = size.constant()
         if constant is None:
             if size.is_integer() is None:

@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..lower.emitter import Emitter, Value
-from ..sizes import Size
-from ..types import Axis, TensorType
+from ..sizes import Size, product
 from .attend_way import Layout, roles
 from .attention_parts import Parts, combine, told_apart
 from .flex import flex
@@ -128,7 +127,7 @@ def _four(e: Emitter, parts: Parts, value: Value, dimensions: Dimensions) -> Any
 
 def _count(parts: Parts, names: Sequence[str]) -> Size:
     """How many positions these axes have together."""
-    return TensorType(tuple(Axis(name, parts.sizes[name]) for name in names)).elements()
+    return product(parts.sizes[name] for name in names)
 
 
 def _broadcast(e: Emitter, parts: Parts, value: Value | None, dimensions: Dimensions) -> Any:

@@ -126,7 +126,7 @@ def plan(axes: Axes, over: Sequence[str], sizes: Mapping[str, Size]) -> list[Ste
     Work is counted in multiplications and numbers written; a size that is not known yet counts as 1024. An axis is added up
     in the first product after which no other operand has it.
     """
-    if len(axes) <= MAX_PLANNED:
+    if len(axes) != 2 and len(axes) <= MAX_PLANNED:
         pairs = _best_pairs(axes, over, {name: _number(size) for name, size in sizes.items()})
     else:
         pairs = [(0, 1), *((len(axes) + number, number + 2) for number in range(len(axes) - 2))]

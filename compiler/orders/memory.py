@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 from operator import mul
 
@@ -47,7 +48,7 @@ class Memory:
 
     def repeats(self, i: int) -> bool:
         """Whether a dimension gives the same numbers again and again."""
-        return self.places[i] is None and self.sizes[i] != ONE
+        return self.places[i] is None and self.sizes[i].integer() != 1
 
     @property
     def dense(self) -> bool:
@@ -66,7 +67,7 @@ class Memory:
         return Memory((*self.sizes[:at], ONE, *self.sizes[at:]), (*self.places[:at], None, *self.places[at:]), self.joined, self.unit)
 
     def squeezed(self, at: int) -> Memory:
-        return _dropped(self, at) if self.sizes[at] == ONE else self
+        return _dropped(self, at) if self.sizes[at].integer() == 1 else self
 
     def without(self, at: int) -> Memory:
         """One position of a dimension, which is gone after."""
@@ -110,8 +111,8 @@ class Memory:
 
     def reshaped(self, sizes: Sequence[Size]) -> Memory | None:
         """With other dimensions over the same numbers; None where that needs a copy."""
-        old = [i for i, size in enumerate(self.sizes) if size != ONE]
-        new = [size for size in sizes if size != ONE]
+        old = [i for i, size in enumerate(self.sizes) if size.integer() != 1]
+        new = [size for size in sizes if size.integer() != 1]
         blocks = _blocks([self.sizes[i] for i in old], new)
         if blocks is None:
             return None
@@ -121,15 +122,15 @@ class Memory:
             now = now._block(at, left, right) if now is not None else None
             at += len(right)
         for i, size in enumerate(sizes if now is not None else ()):
-            now = now.unsqueezed(i) if now is not None and size == ONE else now
+            now = now.unsqueezed(i) if now is not None and size.integer() == 1 else now
         return now
 
     def split(self, at: int, parts: Sequence[Size]) -> Memory:
         """With a dimension taken apart."""
-        real = [part for part in parts if part != ONE]
+        real = [part for part in parts if part.integer() != 1]
         now = self._put(at, 1, real, self.places[at]) if real else self.without(at)
         for i, part in enumerate(parts):
-            now = now.unsqueezed(at + i) if part == ONE else now
+            now = now.unsqueezed(at + i) if part.integer() == 1 else now
         return now
 
     def _block(self, at: int, count: int, sizes: Sequence[Size]) -> Memory | None:
@@ -156,13 +157,18 @@ class Memory:
 
 def fresh(sizes: Sequence[Size], order: Sequence[int] | None = None) -> Memory:
     """A tensor of its own, without gaps, that lies in this order of its dimensions, outermost first."""
+    return _fresh(tuple(sizes), tuple(range(len(sizes)) if order is None else order))
+
+
+@lru_cache(maxsize=1 << 13)
+def _fresh(sizes: tuple[Size, ...], order: tuple[int, ...]) -> Memory:
     places: list[int | None] = [None] * len(sizes)
     count = 0
-    for i in range(len(sizes)) if order is None else order:
-        if sizes[i] != ONE:
+    for i in order:
+        if sizes[i].integer() != 1:
             places[i] = count
             count += 1
-    return Memory(tuple(sizes), tuple(places), (False, *[True] * (count - 1))[:count])
+    return Memory(sizes, tuple(places), (False, *[True] * (count - 1))[:count])
 
 
 def elementwise(operands: Sequence[Memory]) -> Memory:
@@ -172,7 +178,7 @@ def elementwise(operands: Sequence[Memory]) -> Memory:
     """
     count = max(len(one.sizes) for one in operands)
     wide = [one.expanded([None] * count) if len(one.sizes) < count else one for one in operands]
-    sizes = [next((one.sizes[i] for one in wide if one.sizes[i] != ONE), ONE) for i in range(count)]
+    sizes = [next((one.sizes[i] for one in wide if one.sizes[i].integer() != 1), ONE) for i in range(count)]
     inner = list(range(count))[::-1]
     for start in range(1, count):
         at = start

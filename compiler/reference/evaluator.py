@@ -91,6 +91,8 @@ def _entered(node: Node, x: Tensor, lead: tuple[int, ...]) -> Named:
         return Named(x, order)
     before = order.index(STAR)
     own = _own_leading(node, x)
+    if own == lead and len(lead) == 1:
+        return Named(x, order)
     head, tail = tuple(x.shape[:before]), tuple(x.shape[before + len(own) :])
     spread = x.reshape([*head, *[1] * (len(lead) - len(own)), *own, *tail]).expand([*head, *lead, *tail])
     return Named(spread.reshape([*head, prod(lead), *tail]), order)

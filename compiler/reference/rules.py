@@ -51,7 +51,9 @@ class Run:
 
     def size(self, size: Size) -> int:
         """A size as a number. ValueError where it is not whole."""
-        known = self.known.get(size)
+        known = size.integer()
+        if known is None:
+            known = self.known.get(size)
         if known is None:
             value = size.evaluate(self.sizes)
             if value.denominator != 1:

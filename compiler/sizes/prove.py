@@ -160,7 +160,7 @@ def _by_residues(size: Size, strict: bool, fuel: int) -> bool:
 def at_least(a: Size | int | Fraction, b: Size | int | Fraction, *, effort: int = FULL_EFFORT) -> bool | None:
     """Whether `a >= b`: always, never, or cannot tell (also where it depends on the symbols)."""
     left, right = as_size(a), as_size(b)
-    lower, upper = right.constant(), left.constant()
+    lower, upper = right.integer(), left.integer()
     if lower is not None and upper is not None:
         return upper >= lower
     try:
