@@ -149,13 +149,14 @@ def attention_ways(making: Making, node: Node, now: Mapping[Node, Node], values:
 
 
 def _layouts(node: Node, now: Layout, values: Mapping[Node, Any]) -> Iterator[Layout]:
-    """The layout as it is, and others. A mask keeps its axes apart from the others, so that it is not repeated."""
+    """The layout as it is, and others. A mask keeps its axes apart from the others, so that what is done with it is not repeated; a bias
+    alone is read as it is, and may be repeated where that copies less."""
     yield now
     lead, parts = (*now.batch, *now.heads), roles(node)
     queries = lies(values[parts.q[0]])
     rows = tuple(name for name in queries if name in now.rows)
     masked = [name for name in lead if name in parts.option("bias", "where")]
-    if 0 < len(masked) < len(lead) or len(lead) > MOST_LEADING:
+    if (0 < len(masked) < len(lead) and "where" in parts.extras) or len(lead) > MOST_LEADING:
         return
     order = sorted(lead, key=lambda name: queries.index(name) if name in queries else -1)
     for inside in product((False, True), repeat=len(order)):

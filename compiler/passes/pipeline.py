@@ -17,6 +17,7 @@ from .inference import InferenceFolding
 from .inference_evaluation import Evaluation
 from .layout import AssignLayout
 from .live import Live
+from .lookups import Lookups
 from .memory_limit import MemoryLimit
 from .plan import Plan
 from .recognise import RecogniseAttention
@@ -88,6 +89,7 @@ def _all() -> tuple[Pass, ...]:
         Siblings(),
         Share(),
         AssignLayout(),
+        Lookups(),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..draft import Draft
-from . import constants, distances, gates, heads, products, recurrent, repeated, spelled, whole
+from . import constants, distances, gates, heads, products, recurrent, repeated, spelled, turned, whole
 
 Policy = Callable[[Draft], object]
 """Adds lines to a draft, or none where the values at hand do not allow it."""
@@ -19,6 +19,7 @@ POLICIES: dict[str, tuple[Policy, ...]] = {
     "distances": distances.POLICIES,
     "repeated": repeated.POLICIES,
     "recurrent": recurrent.POLICIES,
+    "turned": turned.POLICIES,
     "whole": whole.POLICIES,
 }
 
