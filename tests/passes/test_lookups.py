@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -52,7 +53,7 @@ def test_a_long_chain_of_moves_is_one_look_up() -> None:
 
 
 def test_shifted_windows_are_copied_once_each_way_and_nothing_else_is() -> None:
-    bind = {"D": 32, "heads": 2, "window": 2, "shift": 1, "H": 4, "W": 6}
+    bind: dict[str, Any] = {"D": 32, "heads": 2, "window": 2, "shift": 1, "H": 4, "W": 6}
     made = attn.std.windows.window_mha(**bind, mode="infer")
     forward = made.code.partition("def prepared")[0]
     assert forward.count("torch.index_select(") == 2
