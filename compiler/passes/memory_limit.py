@@ -41,7 +41,7 @@ class MemoryLimit(Pass):
         if self.limit is None:
             return Outcome(graph)
         rule = _Rule(self.limit, self.width, graph, mode)
-        return Outcome(rewrite(graph, rule), tuple(rule.changes), tuple(rule.left))
+        return Outcome(rewrite(graph, rule, ("attend",)), tuple(rule.changes), tuple(rule.left))
 
 
 class _Rule:

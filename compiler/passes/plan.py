@@ -46,6 +46,8 @@ class Plan(Pass):
 def _without_repeats(graph: Graph) -> tuple[Graph, tuple[Change, ...]]:
     """The graph with repetitions as late as can be, and what came out of products."""
     taken: dict[Node, None] = {}
+    if all(node.op != "expand" for node in everything(graph)):
+        return graph, ()
 
     def rule(make: Make, node: Node) -> Node | None:
         made = repeats(make, node) or grouped(make, node)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -30,12 +30,15 @@ def everything(graph: Graph) -> tuple[Node, ...]:
     return graph.everything
 
 
-def rewrite(graph: Graph, rule: Rule) -> Graph:
+def rewrite(graph: Graph, rule: Rule, ops: Container[str] | None = None) -> Graph:
     """The graph with `rule` applied to every node, inputs first, inside bodies too. The same graph where nothing changed.
 
+    `ops` are the operators that the rule may replace, where it does not look at all of them; a graph without these is left at once.
     A replacement has the axes, sizes and kind of number of what it replaces (ValueError otherwise). Equal nodes become one.
     """
-    state = _Rewrite(rule, graph)
+    if ops is not None and all(node.op not in ops for node in graph.everything):
+        return graph
+    state = _Rewrite(rule, graph, ops)
     state.walk(graph.nodes)
     new = state.new
     if all(new[one.node] is one.node for one in graph.outputs) and all(new[node] is node for _, node in graph.updates):
@@ -49,8 +52,9 @@ def rewrite(graph: Graph, rule: Rule) -> Graph:
 class _Rewrite:
     """One walk over a graph and its bodies."""
 
-    def __init__(self, rule: Rule, graph: Graph) -> None:
+    def __init__(self, rule: Rule, graph: Graph, ops: Container[str] | None) -> None:
         self.rule = rule
+        self.ops = ops
         self.builder = Builder(graph)
         self.names = AxisNames(graph)
         self.new: dict[Node, Node] = {}
@@ -61,20 +65,21 @@ class _Rewrite:
                 self.new[node] = self._one(node)
 
     def _one(self, node: Node) -> Node:
-        make = Make(self.builder, node, self.names, self.new)
-        attrs = {key: self._option(value) for key, value in node.attrs} if node.bodies else node.options
-        found = self.rule(make, node)
+        attrs = {key: self._option(value) for key, value in node.attrs} if node.bodies else None
+        asked = self.ops is None or node.op in self.ops
+        found = self.rule(Make(self.builder, node, self.names, self.new), node) if asked else None
         if found is None:
             return self._kept(node, attrs)
         same_type(node, found)
         return found
 
-    def _kept(self, node: Node, attrs: Mapping[str, Any]) -> Node:
+    def _kept(self, node: Node, attrs: Mapping[str, Any] | None) -> Node:
+        """The node on its new inputs; `attrs` are its options where there are bodies among them."""
         new = self.new
         inputs = tuple([new[source] for source in node.inputs])
-        if inputs == node.inputs and (attrs is node.options or all(attrs[key] is value for key, value in node.attrs)):
+        if inputs == node.inputs and (attrs is None or all(attrs[key] is value for key, value in node.attrs)):
             return self.builder.adopt(node)
-        return self.builder.make(node.op, inputs, node.type, attrs, node.span, node.scope, node.name)
+        return self.builder.make(node.op, inputs, node.type, node.options if attrs is None else attrs, node.span, node.scope, node.name)
 
     def _option(self, value: Any) -> Any:
         """A body, rewritten; every other option as it is."""

@@ -106,7 +106,7 @@ def _round(graph: Graph, table: Table, strict: bool, tally: _Tally) -> Graph:
     reads, memo = uses(graph), dict[Any, Node]()
 
     def replaced(make: Make, node: Node) -> Node | None:
-        if node.op not in table or node.bodies:
+        if node.bodies:
             return None
         start = now = make.now()
         for _ in range(IN_A_ROW):
@@ -117,7 +117,7 @@ def _round(graph: Graph, table: Table, strict: bool, tally: _Tally) -> Graph:
             tally.add(rule, node)
         return None if now is start else now
 
-    return rewrite(graph, replaced)
+    return rewrite(graph, replaced, table)
 
 
 def _first(rules: Sequence[Simplification], place: Place) -> tuple[Simplification, Node] | None:

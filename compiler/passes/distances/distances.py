@@ -41,7 +41,7 @@ class Distances(Pass):
     def run(self, graph: Graph, mode: Mode) -> Outcome:
         known = unchanging(graph) if mode == "infer" else frozenset[Node]()
         rule = _Rule(self, mode, Chooser(choices(everything(graph))), known)
-        return Outcome(rewrite(graph, rule), tuple(rule.changes))
+        return Outcome(rewrite(graph, rule, ("attend",)), tuple(rule.changes))
 
 
 @dataclass(frozen=True)

@@ -37,10 +37,8 @@ class Live(Pass):
     few: int = 8
 
     def run(self, graph: Graph, mode: Mode) -> Outcome:
-        if all(node.op != "attend" for node in everything(graph)):
-            return Outcome(graph)
         rule = _Rule(self, graph, mode)
-        made = rewrite(graph, rule)
+        made = rewrite(graph, rule, ("attend",))
         return Outcome(made, tuple(rule.changes), tuple(rule.left))
 
 
