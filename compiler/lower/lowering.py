@@ -24,6 +24,7 @@ from .prepared import above, prepares, write_prepared
 from .rows import merge_rows
 from .small import for_small
 from .targets import function
+from .turned import turn_weights
 from .weights import make_weights
 from .writer import Missing, Writer
 
@@ -153,10 +154,11 @@ def write(
         raise unknown_size(graph, missing) from None
     result = _result(graph.outputs, results)
     writer.graph.output(result if also is None else (result, extras, entry.leading))
+    writer.finish()
     if in_place and also is None:
         writer.spare_copies()
     if prepare and target.backend == "eager" and target.device == "cpu":
-        merge_rows(writer.graph, graph)
+        turn_weights(writer.graph, writer.bodies, merge_rows(writer.graph, graph))
         move_together(writer.graph)
         for_small(writer.graph)
     writer.finish()

@@ -40,17 +40,24 @@ class Member:
     taken: int
 
 
-def merge_rows(graph: fx.Graph, source: Graph) -> None:
-    """Rewrite the chains of a finished graph; `source` is the one it was written from, whose weights tell how many features there are."""
+def merge_rows(graph: fx.Graph, source: Graph) -> dict[fx.Node, Shape]:
+    """Rewrite the chains of a finished graph; `source` is the one it was written from, whose weights tell how many features there are.
+
+    Gives the linear maps that now take rows, with the shapes of their weights.
+    """
     shapes = _weight_shapes(graph, source)
     members: dict[fx.Node, Member] = {}
     for node in graph.nodes:
         found = _member(node, shapes, members)
         if found is not None:
             members[node] = found
+    changed: dict[fx.Node, Shape] = {}
     for chain in _chains(members):
-        if sum(node.target is _LINEAR for node in chain) >= LEAST:
+        linears = [node for node in chain if node.target is _LINEAR]
+        if len(linears) >= LEAST:
             _Chain(graph, {node: members[node] for node in chain}).rewrite()
+            changed.update((node, shapes[cast(fx.Node, node.args[1])]) for node in linears)
+    return changed
 
 
 # ---------------------------------------------------------------- which calls

@@ -68,6 +68,23 @@ def test_a_chain_becomes_rows_once(result: str) -> None:
     assert_close(module(turned.contiguous()), module(turned))
 
 
+def test_weights_lie_as_products_read_them_and_follow_every_change() -> None:
+    module, plain = alike(FEED.replace("RESULT", "x + h"))
+    body = module.code.split("def prepared")[1]
+    assert (module.code.count("torch.addmm("), body.count(".contiguous()")) == (2, 2)
+    assert "F.linear(" not in module.code
+    x = tokens(2, 3, 4)
+    for change in (lambda one: one.down.weight.mul_(2), lambda one: one.up.weight[1].zero_(), lambda one: one.down.bias.add_(1)):
+        assert_close(module(x), plain(x))
+        with torch.no_grad():
+            change(module)
+            change(plain)
+    assert_close(module(x), plain(x))
+    module.down.weight.requires_grad_()
+    plain.down.weight.requires_grad_()
+    assert_close(*(torch.autograd.grad(one(x).square().sum(), one.down.weight)[0] for one in (module, plain)))
+
+
 def test_one_map_alone_stays_as_it_is() -> None:
     assert ".reshape(" not in made("block one(x: [*, N, D]) -> [*, N, D] {\n    return gelu(linear(x, D -> D))\n}", mode="infer").code
 

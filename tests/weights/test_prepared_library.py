@@ -42,7 +42,8 @@ def same(graph: Graph) -> bool:
 
 
 def test_blocks_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lowering, "for_small", lambda graph: None)  # another kernel rounds otherwise
+    for change in ("for_small", "turn_weights"):  # other kernels round otherwise
+        monkeypatch.setattr(lowering, change, lambda *_: None)
     graphs = {(case[0], case[1], *map(str, case[2].values())): graph_of(case) for case in CASES}
     with_values = {name: graph for name, graph in graphs.items() if prepared_values(graph)}
     assert len(with_values) >= 8
