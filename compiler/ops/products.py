@@ -56,7 +56,8 @@ def product(
 ) -> Value:  # fmt: skip
     """`a * b`, lined up by name and added up along `over`. Axes that one side lacks are never repeated in memory.
 
-    The result has the shared axes first, then those of `a`, then those of `b`; axes of `b` in `last` come at the very end.
+    The result has the shared axes first, then those of `a`, then those of `b`, or the other way round; axes of `b` in `last` come at the
+    very end.
     `exact` (integers) avoids matmul, which not every device has for them. `bias`, along all axes that `b` alone has, is added to it.
     """
     shared = [name for name in a.axes if name in b.axes and name not in over]
@@ -67,9 +68,17 @@ def product(
         return _plus(e, _elementwise(e, a, b, (*shared, *rows, *columns), summed), bias)
     if bias is not None:
         return _batched_with_bias(e, (a, b, bias), (shared, rows, summed, columns), sizes)
-    if not shared and not last and len(columns) > len(rows):
-        a, b, rows, columns = b, a, columns, rows  # matmul takes several leading axes on its left side only
+    if not last and (len(columns) > len(rows) if not shared else _is_across(a, b, summed, sizes)):
+        a, b, rows, columns = b, a, columns, rows  # without shared axes matmul takes several leading ones on its left side only
     return _matmul(e, (a, b), (shared, rows, summed, columns), sizes)
+
+
+def _is_across(a: Value, b: Value, summed: Sequence[str], sizes: Mapping[str, Size]) -> bool:
+    """Whether the larger operand would be read across: it goes left where its innermost axis is added up, and right where that stays."""
+    left, right = (_count(value.axes, {name: _number(sizes[name]) for name in value.axes}) for value in (a, b))
+    if left == right:
+        return False
+    return (a.axes[-1] not in summed) if left > right else (b.axes[-1] in summed)
 
 
 def _elementwise(e: Emitter, a: Value, b: Value, kept: tuple[str, ...], summed: Sequence[str]) -> Value:
@@ -86,9 +95,13 @@ def _plus(e: Emitter, y: Value, bias: Value | None) -> Value:
 
 def _batched_with_bias(e: Emitter, values: tuple[Value, Value, Value], parts: Sequence[Sequence[str]], sizes: Mapping[str, Size]) -> Value:
     """One call for the product and the sum, which a call of its own would read and write once more."""
+    a, b, bias = values
     shared, rows, summed, columns = ([Axis(name, sizes[name]) for name in part] for part in parts)
-    left, right = e.flat(values[0], [shared, rows, summed]), e.flat(values[1], [shared, summed, columns])
-    return e.unflat(e.call("torch.baddbmm", e.flat(values[2], [columns]), left, right), [shared, rows, columns])
+    if _is_across(a, b, parts[2], sizes):
+        left, right = e.flat(b, [shared, columns, summed]), e.flat(a, [shared, summed, rows])
+        return e.unflat(e.call("torch.baddbmm", e.flat(bias, [columns, []]), left, right), [shared, columns, rows])
+    left, right = e.flat(a, [shared, rows, summed]), e.flat(b, [shared, summed, columns])
+    return e.unflat(e.call("torch.baddbmm", e.flat(bias, [columns]), left, right), [shared, rows, columns])
 
 
 def _matmul(e: Emitter, pair: tuple[Value, Value], parts: Sequence[Sequence[str]], sizes: Mapping[str, Size]) -> Value:

@@ -15,10 +15,12 @@ from .dead_slices import DeadSlices
 from .distances import Distances
 from .inference import InferenceFolding
 from .inference_evaluation import Evaluation
+from .inside import Inside
 from .layout import AssignLayout
 from .live import Live
 from .lookups import Lookups
 from .memory_limit import MemoryLimit
+from .one_by_one import OneByOne
 from .plan import Plan
 from .recognise import RecogniseAttention
 from .share import Share
@@ -86,8 +88,10 @@ def _all() -> tuple[Pass, ...]:
         Live(),
         Distances(),
         MemoryLimit(),
+        OneByOne(),
         Siblings(),
         Share(),
+        Inside(),
         AssignLayout(),
         Lookups(),
     )

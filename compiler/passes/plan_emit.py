@@ -140,13 +140,6 @@ def _as_linear(make: Make, node: Node) -> Iterator[Node]:
             yield make.linear(x, weight, over, made)
 
 
-def upright(make: Make, node: Node, last: str) -> Node:
-    """A product of two with its operands so that it is made with this axis innermost, where one operand alone has it."""
-    if node.op != "dot" or len(node.inputs) != 2 or not node.tensor.has(last) or node.inputs[1].tensor.has(last):
-        return node
-    return make.dot(node.inputs[::-1], node["over"])
-
-
 def with_bias(make: Make, node: Node, bias: Node) -> Node:
     """A `linear` with a bias over all its made axes."""
     axes = [Axis(name, node.tensor.size(name)) for name in node["made"]]

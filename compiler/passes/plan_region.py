@@ -9,7 +9,7 @@ from ..graph import Builder, Graph, Node
 from .cost_model import Work, graph_work
 from .making import AxisNames, Make
 from .plan_decide import large, numbers_of
-from .plan_emit import Emitter, added, factors_of, finished, upright
+from .plan_emit import Emitter, added, factors_of, finished
 from .plan_order import Leaf, Tree, best_order
 from .plan_prepared import Prepared
 from .plan_terms import CONTRACTIONS, MAX_FACTORS, VIEWS, Factor, Reader, Region, is_biased
@@ -107,8 +107,7 @@ def planned(region: Region, scratch: Scratch) -> Planned | None:
         ) if factors else None  # fmt: skip
         parts.append(Emitter(make, factors).whole(tree) if tree is not None else make.scalar(term.number))
         orders.append(spelled(tree, factors, scratch) if tree is not None else str(term.number))
-    total = added(make, parts)
-    node = finished(make, upright(make, total, region.root.axes[-1].name) if region.root.axes else total, region.root)
+    node = finished(make, added(make, parts), region.root)
     if node is None:
         return None
     written, work = (scratch_work(one, region.leaves, scratch) for one in (region.root, node))

@@ -14,6 +14,7 @@ from ..sizes import Size, at_least
 from ..types import Axis, TensorType
 from .base import Change, Mode, Outcome, Pass
 from .making import Make
+from .one_by_one import readers_of, slides
 from .projections import Projection, projection
 from .rewriting import rewrite
 
@@ -38,12 +39,16 @@ class Siblings(Pass):
 
     def run(self, graph: Graph, mode: Mode) -> Outcome:
         weights = weight_only(graph.nodes, {slot for slot, _ in graph.updates})
-        groups = [_Group(group) for group in siblings(graph.nodes, weights) if self._pays(group, mode)]
+        paying = [group for group in siblings(graph.nodes, weights) if self._pays(group, mode)]
+        readers = readers_of(graph) if paying else {}
+        apart = [group for group in paying if all(slides(member.node, readers) for member in group)]
+        left = tuple(_left(graph, group) for group in apart)
+        groups = [_Group(group) for group in paying if group not in apart]
         if not groups:
-            return Outcome(graph)
+            return Outcome(graph, left=left)
         where = {member.node: group for group in groups for member in group.members}
         made = rewrite(graph, lambda make, node: where[node].part(make, node) if node in where else None)
-        return Outcome(made, tuple(_change(graph, group, mode) for group in groups))
+        return Outcome(made, tuple(_change(graph, group, mode) for group in groups), left)
 
     def _pays(self, group: Sequence[Projection], mode: Mode) -> bool:
         if len(group) < self.least:
@@ -158,12 +163,23 @@ class _Group:
 
 def _change(graph: Graph, group: _Group, mode: Mode) -> Change:
     """`q`, `k` and `v` are one product: [3*64, 64] instead of three."""
-    names = [f"`{_label(graph, member)}`" for member in group.members]
-    count = WORDS[len(names)] if len(names) < len(WORDS) else str(len(names))
-    text = f"{', '.join(names[:-1])} and {names[-1]} are one product: {_shape(group)} instead of {count}"
+    total = len(group.members)
+    count = WORDS[total] if total < len(WORDS) else str(total)
+    text = f"{_labels(graph, group.members)} are one product: {_shape(group)} instead of {count}"
     if mode == "train":
         text += "; their weights are put together in each forward"
     return Change(text, tuple(member.node.span for member in group.members))
+
+
+def _left(graph: Graph, group: Sequence[Projection]) -> Change:
+    """Parts of one image would be copied before each convolution, and the whole takes memory all at once."""
+    text = f"{_labels(graph, group)} stay apart: a convolution reads each of them, and wants it by itself in memory"
+    return Change(text, tuple(member.node.span for member in group))
+
+
+def _labels(graph: Graph, members: Sequence[Projection]) -> str:
+    names = [f"`{_label(graph, member)}`" for member in members]
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _label(graph: Graph, member: Projection) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..draft import Draft
-from . import constants, distances, gates, heads, products, recurrent, repeated, spelled, turned, whole
+from . import constants, distances, gates, heads, images, products, recurrent, repeated, spelled, turned, whole
 
 Policy = Callable[[Draft], object]
 """Adds lines to a draft, or none where the values at hand do not allow it."""
@@ -17,6 +17,7 @@ POLICIES: dict[str, tuple[Policy, ...]] = {
     "heads": heads.POLICIES,
     "gates": gates.POLICIES,
     "distances": distances.POLICIES,
+    "images": images.POLICIES,
     "repeated": repeated.POLICIES,
     "recurrent": recurrent.POLICIES,
     "turned": turned.POLICIES,
@@ -24,7 +25,7 @@ POLICIES: dict[str, tuple[Policy, ...]] = {
 }
 
 
-FAMILIES = (*POLICIES.values(), distances.POLICIES)
+FAMILIES = (*POLICIES.values(), distances.POLICIES, distances.POLICIES)
 """Blocks of few pairs need more attempts than others: what they are written for is rare."""
 
 
