@@ -143,7 +143,8 @@ def trained(run: Run, backward: bool) -> Run:
 def chosen(work: Work) -> str:
     """The way that `backend="auto"` takes."""
     module: Any = work.program.module("train" if work.backward else "infer", backend="auto")
-    return INDUCTOR if module.optimised.target.backend == "inductor" else OURS
+    target = module.optimised.target
+    return INDUCTOR if target.backend == "inductor" or target.kernels else OURS
 
 
 def exact(work: Work) -> Tensor:

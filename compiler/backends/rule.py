@@ -40,17 +40,26 @@ MOVES, WHOLE = frozenset(_MOVES), frozenset(_WHOLE)
 @dataclass(frozen=True)
 class Choice:
     """A backend and why. `eager` and `inductor` are the estimates at `sizes`, where what is not bound counts as so much; 0 where none were
-    made."""
+    made. `kernels`: eager text that calls kernels of inductor's for attention to few distances."""
 
     backend: Backend
     text: str
     eager: int = 0
     inductor: int = 0
     sizes: tuple[tuple[str, int], ...] = ()
+    kernels: bool = False
+
+
+DISTANCES = (
+    "the distances that a mask leaves are looked up in each run, which compiled code cannot do; where they are few, inductor makes a "
+    "kernel of the attention to these"
+)
 
 
 def chosen_backend(wanted: Wanted, graph: Graph) -> Choice:
     """The backend that was asked for, or the one that pays for this (optimised) graph."""
+    if wanted != "eager" and any(node.options.get("line") for node in graph.everything):
+        return Choice("eager", DISTANCES, kernels=True)
     if wanted != "auto":
         return Choice(wanted, "as asked for")
     loop = next((node for node in graph.nodes if node.op == "scan" or node.options.get("chunk") is not None), None)

@@ -26,6 +26,8 @@ class Target:
     device: Device = "cpu"
     half: Half | None = None
     """The dtype of what is computed; weights, statistics and sums are float32. None: everything is in the dtype of the weights."""
+    kernels: bool = False
+    """Whether eager text calls kernels that inductor makes for attention to few distances."""
 
     @property
     def fuses(self) -> bool:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from ..backends.rule import chosen_backend
+from ..backends.rule import DISTANCES, chosen_backend
 from ..backends.target import Target, Wanted, checked_backend, device_of, half_of
 from ..cost import body_cost
 from ..graph import Graph, Node
@@ -52,7 +52,8 @@ def explain_program(
     limit = limit_for(memory, level, wanted)
     choice = _chosen(graph, level, mode, wanted, limit.limit)
     half = half_of(str(dtype).removeprefix("torch."))
-    target = Target("eager" if choice is None else choice.chosen, device_of(device), half)
+    kernels = choice is not None and choice.text == DISTANCES
+    target = Target("eager" if choice is None else choice.chosen, device_of(device), half, kernels)
     optimised = chosen_optimiser(level, mode, stop_after, target=target, limit=limit)(graph)
     in_place = puts(optimised.graph) if optimised.level > 0 and half is None else {}
     return Explanation(

@@ -74,7 +74,8 @@ def optimiser_for(
     plain = chosen_optimiser(level, mode, target=Target("eager", device, half), limit=limit)
     if wanted == "eager" or (wanted == "auto" and limit is not None and limit.limit is not None):
         return plain
-    return chosen_optimiser(level, mode, target=Target(usable_backend(wanted, plain(graph).graph, device).backend, device, half))
+    choice = usable_backend(wanted, plain(graph).graph, device)
+    return chosen_optimiser(level, mode, target=Target(choice.backend, device, half, choice.kernels))
 
 
 def usable_device(device: Any) -> Device:
@@ -90,7 +91,7 @@ def usable_backend(wanted: Wanted, graph: Graph, device: Device = "cpu") -> Choi
     """The backend for an optimised graph. Raises AttnError (E0610) where inductor is asked for and cannot work; `auto` warns
     then, and is eager."""
     choice = chosen_backend(wanted, graph)
-    if choice.backend == "eager":
+    if choice.backend == "eager" and not choice.kernels:
         return choice
     missing = missing_compiler() if device == "cpu" else missing_triton()
     if missing is None:

@@ -18,14 +18,16 @@ STRIP = 512
 """So many rows are worked on together where nothing is kept for gradients."""
 
 
-def distance_attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, back: bool, scale: float) -> Tensor:
+def distance_attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, back: bool, kernel: bool = False, *, scale: float) -> Tensor:
     """PyTorch's attention on [batch, heads, rows, features], as many rows as keys, which lie in reverse; `bias` is a view of one row.
 
-    So its numbers, -inf among them, tell distances alone; row 0 has the first key at its end. `back`: it refuses keys after a row.
+    So its numbers, -inf among them, tell distances alone; row 0 has the first key at its end. `back`: it refuses keys after a row. With
+    `kernel` few distances are worked on by what inductor makes of `shifted_attention`.
     """
     found = live_distances(q, bias)
     if found is not None:
-        return shifted_attention(q, k.flip(-2), v.flip(-2), found[0], found[1].to(q.dtype), scale)
+        shifted = shifted_kernel if kernel else shifted_attention
+        return shifted(q, k.flip(-2), v.flip(-2), found[0], found[1].to(q.dtype), scale)
     if back:
         return triangular_attention(q, k, v, bias, scale)
     return torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=scale)
@@ -46,7 +48,7 @@ def shifted_attention(q: Tensor, k: Tensor, v: Tensor, far: list[int], bias: Ten
     """Softmax attention on [batch, heads, rows, features] of row i to keys i - f for every f in `far`, with `bias` [batch, heads, far]."""
     count, before, after = q.shape[-2], max(*far, 0), max(*(-f for f in far), 0)
     keys, values = (torch.nn.functional.pad(x, (0, 0, before, after)) for x in (k, v))
-    strip = count if torch.is_grad_enabled() else STRIP
+    strip = count if torch.is_grad_enabled() or torch.compiler.is_compiling() else STRIP
     found: list[Tensor] = []
     for start in range(0, count, strip):
         rows = q[..., start : start + strip, :] * scale
@@ -56,6 +58,16 @@ def shifted_attention(q: Tensor, k: Tensor, v: Tensor, far: list[int], bias: Ten
         weights = torch.where((at >= 0) & (at < count), scores, float("-inf")).softmax(-1)
         y = weights[..., :1] * values.narrow(-2, places[0], size)
         for index, place in enumerate(places[1:], 1):
-            y = torch.addcmul(y, weights[..., index : index + 1], values.narrow(-2, place, size))
+            y.addcmul_(weights[..., index : index + 1], values.narrow(-2, place, size))
         found.append(y)
     return torch.cat(found, -2)
+
+
+def shifted_kernel(q: Tensor, k: Tensor, v: Tensor, far: list[int], bias: Tensor, scale: float) -> Tensor:
+    """`shifted_attention` by a kernel for these sizes and distances, made when they are met first."""
+    known = vars(shifted_kernel)
+    if "run" not in known:
+        compiler: Any = torch
+        known["run"] = compiler.compile(shifted_attention, dynamic=False)
+    made: Tensor = known["run"](q, k, v, far, bias, scale)
+    return made

@@ -64,7 +64,8 @@ def _call(e: Emitter, parts: Parts, layout: Layout, main: tuple[Any, Any, Any], 
     if layout.planned is not None:
         return _routed(e, parts, layout, layout.planned, main, options)
     if layout.line:
-        return e.call("runtime.distance_attention", *main, bias, layout.line == "back", **options)
+        kernel = (True,) if parts.node.options.get("kernel") else ()
+        return e.call("runtime.distance_attention", *main, bias, layout.line == "back", *kernel, **options)
     pairs = by_positions(roles(parts.node), layout)
     if pairs is not None:
         mask, given = e.per_pair(pairs, parts.groups([(), (), layout.rows, parts.keys]))

@@ -115,6 +115,26 @@ def test_few_distances_are_met_one_by_one(name: str, monkeypatch: pytest.MonkeyP
     assert_close(strips, module(*inputs), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("backend", ["auto", "inductor"])
+def test_few_distances_are_a_kernel_where_inductor_may_be_asked(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    met: list[int] = []
+    shifted = runtime_shifts.shifted_attention
+    monkeypatch.setattr(runtime_shifts, "KEYS", 0)
+    monkeypatch.setattr(runtime_parts, "FEWEST", 1)
+    monkeypatch.setitem(vars(runtime_shifts.shifted_kernel), "run", lambda *args: met.append(len(args[3])) or shifted(*args))
+    text = attn.text(HEAD.format(FEW["powers of two"]))
+    fast, plain = (attn.compile(text, h=3, N=130, backend=one, dtype=torch.float64) for one in (backend, "eager"))
+    assert fast.optimised.target.kernels
+    fast.load_state_dict(plain.state_dict())
+    inputs = given(130)
+    assert_close(fast(*inputs), plain(*inputs), rtol=1e-12, atol=1e-12)
+    assert len(met) == 1
+    report = attn.explain(text, h=3, N=130, backend=backend)
+    assert report.backend is not None
+    assert report.backend.chosen == "eager"
+    assert "by a kernel that inductor makes" in str(report)
+
+
 def test_many_distances_and_gradients_of_a_bias_stay() -> None:
     q, row = torch.zeros(1, 1, 128, 4), torch.full((255,), float("-inf"))
     row[[127, 130]] = 0

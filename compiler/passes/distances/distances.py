@@ -30,13 +30,14 @@ LEAST = 1 << 14
 
 @dataclass(frozen=True)
 class Distances(Pass):
-    """A bias or mask of distances becomes a view where there are `least` pairs."""
+    """A bias or mask of distances becomes a view where there are `least` pairs. `kernel`: for few distances inductor makes a kernel."""
 
     name: ClassVar[str] = "distances"
     promise: ClassVar[str] = "a bias or mask that tells distances alone is a view of one row, and what a softmax does not see of it is gone"
     exact: ClassVar[bool] = False
 
     least: int = field(default_factory=lambda: LEAST)
+    kernel: bool = False
 
     def run(self, graph: Graph, mode: Mode) -> Outcome:
         known = unchanging(graph) if mode == "infer" else frozenset[Node]()
@@ -120,7 +121,8 @@ class _Rule:
         self.changes.append(Change(_told(node, parts, query, decision), (node.span,)))
         turned = [make.node("flip", (x,), x.type, axes=(key,)) if x.tensor.has(key) else x for x in parts.main]
         extras = {**{name: one for name, one in parts.extras.items() if name not in ("bias", "where")}, "bias": bias}
-        options = {**node.options, "extras": tuple(extras), **({"line": (query, back)} if "where" in parts.extras else {})}
+        line = {"line": (query, back), "kernel": self.options.kernel} if "where" in parts.extras else {}
+        options = {**node.options, "extras": tuple(extras), **line}
         view = make.node("attend", (*turned, *extras.values()), node.type, **options)
         if not decision.condition:
             return view
