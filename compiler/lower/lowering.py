@@ -120,13 +120,15 @@ def write(
     also: Sequence[Node] | None = None,
     target: Target = EAGER,
     in_place: bool = False,
+    few_calls: bool = False,
 ) -> Lowered:
     """The fx graph of a typed graph, and the bodies of its loops.
 
     `dtype` fixes the working type; without, the inputs and weights tell it. Bodies get attribute names that are not `taken`.
     Where `target` has a half precision, that is the working type, whatever the dtype of inputs and weights. With `prepare`, values of
     weights alone are worked out once and kept, in a body of their own; with `in_place`, a state of which one position changes is written
-    there alone, and in eager inference arithmetic is written over what it alone reads.
+    there alone, and in eager inference arithmetic is written over what it alone reads. With `few_calls`, small inputs wait less for
+    calls to begin; the result is the same up to rounding.
 
     `also` are values that the module gives beside its result, as `(result, values, leading)`: nodes of the graph or on top of it, each
     with its axes in the order of its type, and the dimensions that `*` stands for. They are written after all else, which stays the same.
@@ -157,12 +159,21 @@ def write(
     writer.finish()
     if in_place and also is None:
         writer.spare_copies()
-    if prepare and target.backend == "eager" and target.device == "cpu":
+    if few_calls:
         turn_weights(writer.graph, writer.bodies, merge_rows(writer.graph, graph))
         move_together(writer.graph)
         for_small(writer.graph)
     writer.finish()
     return Lowered(writer.graph, writer.bodies)
+
+
+def write_optimised(
+    made: Optimised, taken: Iterable[str] = (), dtype: torch.dtype | None = None, also: Sequence[Node] | None = None
+) -> Lowered:
+    """The fx graph of what the passes made of a program, written as its level, mode and target ask for."""
+    prepare, eager = prepares(made), made.target.backend == "eager" and made.target.device == "cpu"
+    ways = {"in_place": made.level > 0, "few_calls": made.level > 1 and prepare and eager}
+    return write(made.graph, taken, dtype, prepare, also, made.target, **ways)
 
 
 def _result(outputs: tuple[Output, ...], values: list[Any]) -> Any:
@@ -197,8 +208,7 @@ def lower(
     module = AttnModule(graph, variant, program, optimiser)
     module.fixed_dtype = fixed
     make_weights(module, graph.weights, dtype, torch.device(device) if device is not None else None)
-    made = module.optimised
-    module.install(write(made.graph, dtype=fixed, prepare=prepares(made), target=made.target, in_place=made.level > 0))
+    module.install(write_optimised(module.optimised, dtype=fixed))
     module.reset_parameters()
     if module.optimised.mode == "infer":
         module.requires_grad_(False)

@@ -157,8 +157,7 @@ class AttnModule(fx.GraphModule):
 
     def beside(self, also: Sequence[Node]) -> AttnModule:
         """A module that runs the same graph on the same weights, call by call, and gives `(result, values, leading)`, as `write` says."""
-        from .lowering import write
-        from .prepared import prepares
+        from .lowering import write_optimised
 
         other = AttnModule(
             self.attn_graph,
@@ -169,11 +168,7 @@ class AttnModule(fx.GraphModule):
             other.__dict__[name] = self.__dict__[name]
         other.__dict__["_modules"] = dict(self.__dict__["_modules"])
         taken = [*self._modules, *self._parameters, *self._buffers]
-        other.install(
-            write(
-                other.optimised.graph, taken, self.fixed_dtype, prepare=prepares(other.optimised), also=also, target=other.optimised.target
-            )
-        )
+        other.install(write_optimised(other.optimised, taken, self.fixed_dtype, also))
         other.training = self.training
         return other
 
@@ -215,8 +210,7 @@ class AttnModule(fx.GraphModule):
 
     def _sharing(self, graph: Graph, optimiser: Callable[[Graph], Optimised], relied: Reliance | None = None) -> AttnModule:
         """A module of another graph with the weights of this one."""
-        from .lowering import write
-        from .prepared import prepares
+        from .lowering import write_optimised
 
         other = AttnModule(graph, program=self.program, optimiser=optimiser)
         other.relied = relied
@@ -224,16 +218,7 @@ class AttnModule(fx.GraphModule):
         for name in ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"):
             other.__dict__[name] = self.__dict__[name]
         taken = [*self._modules, *self._parameters, *self._buffers]
-        other.install(
-            write(
-                other.optimised.graph,
-                taken,
-                self.fixed_dtype,
-                prepare=prepares(other.optimised),
-                target=other.optimised.target,
-                in_place=other.optimised.level > 0,
-            )
-        )
+        other.install(write_optimised(other.optimised, taken, self.fixed_dtype))
         other.fixed_dtype = self.fixed_dtype
         other.train(self.training)
         return other

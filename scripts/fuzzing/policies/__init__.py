@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..draft import Draft
-from . import constants, distances, gates, heads, images, products, recurrent, repeated, spelled, turned, whole
+from . import chains, constants, distances, gates, heads, images, products, recurrent, repeated, spelled, turned, whole
 
 Policy = Callable[[Draft], object]
 """Adds lines to a draft, or none where the values at hand do not allow it."""
@@ -21,6 +21,7 @@ POLICIES: dict[str, tuple[Policy, ...]] = {
     "repeated": repeated.POLICIES,
     "recurrent": recurrent.POLICIES,
     "turned": turned.POLICIES,
+    "chains": chains.POLICIES,
     "whole": whole.POLICIES,
 }
 
