@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from ..dsl.frozen import frozen
 from ..dsl.source import NOWHERE, Span
 from .sizes import Size, product
 from .types import Axis, DType, TensorType, TupleType, is_tuple
@@ -20,7 +21,7 @@ Attrs = tuple[tuple[str, Any], ...]
 """Sorted pairs; every value is hashable: numbers, words, Sizes, tuples of these, or a Body."""
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Node:
     """One operation. `scope` is the path of blocks around it, outermost first; `name` the binding it feeds, if any."""
 

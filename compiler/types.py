@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeGuard
 
+from ..dsl.frozen import frozen
 from .sizes import Size, product
 
 DType = Literal["float", "wide", "int", "bool", "complex"]
@@ -26,7 +27,7 @@ class Axis(NamedTuple):
     size: Size
 
 
-@dataclass(frozen=True)
+@frozen
 class TensorType:
     axes: tuple[Axis, ...]
     dtype: DType = "float"

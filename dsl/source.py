@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from .frozen import frozen
+
 
 @dataclass(frozen=True, eq=False)
 class Source:
@@ -43,7 +45,7 @@ class Source:
         return f"Source({self.name!r})"
 
 
-@dataclass(frozen=True)
+@frozen
 class Span:
     """The characters `start` to `end` (excluded) of a source.
 

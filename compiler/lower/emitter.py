@@ -7,9 +7,9 @@ A `Value` pairs an fx node with the axes of its dimensions. An operator asks for
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ...dsl.frozen import frozen
 from ..graph import Node
 from ..sizes import Size
 from ..types import Axis
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..ops.pairs import Pairs
 
 
-@dataclass(frozen=True)
+@frozen
 class Value:
     """An fx node (or a Python number, for scalars known without tensors) and the axis of each of its dimensions."""
 

@@ -7,10 +7,11 @@ An operator the user writes has a `signature` and a `build` that turns a bound `
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ...dsl.diagnostics import Diagnostic, Fault, Label
+from ...dsl.frozen import frozen
 from ...dsl.record import Record
 from ...dsl.source import Span
 from ..graph import Init, Node
@@ -165,7 +166,7 @@ class Maker(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@frozen
 class Call:
     """One call with every argument read and checked against the signature. Missing options hold their defaults."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from weakref import WeakKeyDictionary
 
-from ..graph import Node
+from ..graph import Node, topological
 from .base import OPERATORS, no_cost
 
 NUMBER_TARGETS: dict[str, str] = {}
@@ -37,16 +37,8 @@ def _facts(node: Node) -> int:
     known = _CACHE.get(node)
     if known is not None:
         return known
-    stack = [node]
-    while stack:
-        top = stack[-1]
-        waiting = [] if top in _CACHE else [source for source in top.inputs if source not in _CACHE]
-        if waiting:
-            stack.extend(waiting)
-            continue
-        stack.pop()
-        if top not in _CACHE:
-            _CACHE[top] = _rule(top)
+    for one in topological([node], _CACHE.__contains__):
+        _CACHE[one] = _rule(one)
     return _CACHE[node]
 
 

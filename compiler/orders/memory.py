@@ -6,11 +6,11 @@ Whether dimensions can be taken as one without a copy depends on nothing else, a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 from operator import mul
 
+from ...dsl.frozen import frozen
 from ..sizes import Size, product
 
 ONE = Size.of(1)
@@ -18,7 +18,7 @@ UNTOLD = Size.symbol("?")
 """A size that a call does not tell, and that the type of its result will."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Memory:
     """A tensor. `sizes` are those of its dimensions. `places` says which is how far out in memory (0 is outermost; None for one of size
     1, and for one that repeats the same numbers). `joined[p]`: whether the dimension at place p runs on into the one outside it, so that

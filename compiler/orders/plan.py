@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...dsl.frozen import frozen
 from ..cost import BYTES
 from ..graph import Body, Graph, Node, Weight, topological
 from ..lower.emitter import Value
@@ -37,7 +38,7 @@ class PlannedCopy:
         return self.elements * BYTES[self.dtype]
 
 
-@dataclass(frozen=True)
+@frozen
 class Traced:
     """One node: its value (or several), the copies its lowering makes, and what is inside it."""
 

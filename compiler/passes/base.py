@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from ...dsl.frozen import frozen
 from ...dsl.source import Span
 from ..backends.target import Backend
 from ..graph import Graph
@@ -23,7 +24,7 @@ class Change:
     spans: tuple[Span, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Outcome:
     """The graph after a pass and what was done; the same graph object where nothing was.
 

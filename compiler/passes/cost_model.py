@@ -8,9 +8,9 @@ much as a million. Formulas leave the calls apart: they matter only where every 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
+from ...dsl.frozen import frozen
 from ..graph import Node
 from ..ops.facts import is_number
 from ..ops.products import plan, sizes_of
@@ -33,7 +33,7 @@ _PASSES: Mapping[str, int] = {"softmax": 3, "l2norm": 3, "layernorm": 3, "rmsnor
 Number = TypeVar("Number", int, Size)
 
 
-@dataclass(frozen=True)
+@frozen
 class Work:
     """`size`: operations and moved numbers together; `calls`: how many calls."""
 

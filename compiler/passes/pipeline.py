@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...dsl.frozen import frozen
 from ..backends.target import EAGER, Target
 from ..graph import Graph
 from .base import Change, Mode, Pass
@@ -31,7 +32,7 @@ LEVELS = (0, 1, 2)
 MODES: tuple[Mode, ...] = ("train", "infer")
 
 
-@dataclass(frozen=True)
+@frozen
 class Step:
     """One pass that ran: the graphs before and after it, what it did and what it left, and how long it took in seconds."""
 

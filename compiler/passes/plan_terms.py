@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 
+from ...dsl.frozen import frozen
 from ..graph import Node
 from ..ops.facts import is_number
 from ..sizes import Size
@@ -25,7 +26,7 @@ VIEWS = frozenset(("rename", "expand"))
 ONE = Size.of(1)
 
 
-@dataclass(frozen=True)
+@frozen
 class Factor:
     """A tensor of the graph; `names[i]` is what its i-th axis is called in the region.
 
@@ -44,7 +45,7 @@ class Factor:
         return replace(self, under=(*self.under, *(name for name in over if name not in self.names))) if self.divides else self
 
 
-@dataclass(frozen=True)
+@frozen
 class Term:
     """`number * size` times the product of the factors, added up along `over`.
 

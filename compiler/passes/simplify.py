@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...dsl.frozen import frozen
 from ...dsl.source import Span
 from ..graph import Graph, Node
 from .base import Change, Outcome
@@ -19,7 +20,7 @@ IN_A_ROW = 16
 NAMED = 3
 
 
-@dataclass(frozen=True)
+@frozen
 class Place:
     """Where a rule looks: `now` is the node `old` of the graph on its rewritten inputs.
 

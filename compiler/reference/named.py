@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from math import prod
 from typing import overload
@@ -11,6 +10,7 @@ from typing import overload
 import torch
 from torch import Tensor
 
+from ...dsl.frozen import frozen
 from ..types import DType
 
 KINDS: dict[DType, torch.dtype] = {
@@ -24,7 +24,7 @@ LARGEST = 1 << 22
 """More products than this are not held at once."""
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Named:
     """`data` with one name for each dimension; no name stands twice."""
 

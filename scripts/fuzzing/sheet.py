@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import prod
 
 from attn.compiler.graph import Node
 from attn.compiler.sizes import Size
+from attn.dsl.frozen import frozen
 
 from .live import Live
 from .program import Parts, Program
@@ -16,7 +16,7 @@ MOST_AXES = 6
 MOST_NUMBERS = 1200
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Var:
     """A value: its axes but for `*` with their sizes, and its kind. `raw`: an input of floats, in which no two numbers are equal."""
 

@@ -6,9 +6,10 @@ A slice that is multiplied by zero counts as zero: infinite and undefined number
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import reduce
 
+from ....dsl.frozen import frozen
 from ...graph import Graph, Node, Weight
 from ...types import TensorType
 from .bits import countable, full, length, parts, reversed_bits, spread, those
@@ -16,7 +17,7 @@ from .constants import Constants, is_true, is_zero
 from .facts import NO_FACTS, WeightFacts, ZeroSlice
 
 
-@dataclass(frozen=True)
+@frozen
 class Zero:
     """`whole`: all of it; else the zero positions of each axis that has any."""
 
