@@ -15,11 +15,14 @@ from typing import Any
 from ..graph import Node
 from ..lower.emitter import Value
 from ..ops.attend_way import Layout, attend_way, roles
+from ..types import STAR
 from .tracing import Tensor
 
 Names = tuple[str, ...]
 Changes = dict[Node, Node]
 """Nodes of the graph, and what stands in their place: like nodes on inputs of the graph, or on a new `lay` of one."""
+LEAST_ROWS = 16
+"""How long an axis has to be for it to stay innermost beside a product."""
 MOST_LEADING = 4
 """Of more leading axes than this not every way to part them is tried."""
 
@@ -84,6 +87,18 @@ def summed_as_it_lies(making: Making, node: Node, value: Value) -> Node | None:
         return None
     order = tuple(name for name in lies(value) if name in node["over"])
     return None if order == node["over"] else summed_as(making, node, order)
+
+
+def with_rows_inside(making: Making, node: Node, value: Value | None) -> Node | None:
+    """A linear map as weights times input, where what it adds up along lies outside other axes: these stay innermost. None where none do,
+    or few, which would make narrow products. For inference: the slope of a weight would be held once for each matrix."""
+    if value is None or not is_plain(node) or len(node.inputs) > 2 or node.dtype != "float" or not (node["over"] and node["made"]):
+        return None
+    order = lies(value)
+    rows = order[max(order.index(name) for name in node["over"]) + 1 :]
+    sizes = [node.tensor.size(name).integer() for name in rows if name != STAR]
+    narrow = not any(size is None or size >= LEAST_ROWS for size in sizes)
+    return None if narrow or STAR in rows or node.inputs[0].op == "lay" else making.on(node, node.inputs, rows=rows)
 
 
 def arranged(order: Names, groups: Sequence[Names]) -> Names:

@@ -17,7 +17,7 @@ from typing import Any
 from ..graph import Node
 from ..sizes import Size, at_least
 from ..types import TensorType, is_tuple
-from .choices import Changes, Making, attention_ways, other_ways, summed_as_it_lies
+from .choices import Changes, Making, attention_ways, other_ways, summed_as_it_lies, with_rows_inside
 from .plan import Orders, PlannedCopy, Traced, distinct
 from .tracing import Tensor
 
@@ -39,11 +39,12 @@ class Trial:
 
 
 class Search:
-    """Over the nodes of one graph or body. `free` are nodes worked out once, before any run, whose copies cost nothing. `changed` is what
-    nodes have become, `taken` the decisions in the order they were made."""
+    """Over the nodes of one graph or body. `free` are nodes worked out once, before any run, whose copies cost nothing; `learns`: weights
+    get gradients. `changed` is what nodes have become, `taken` the decisions in the order they were made."""
 
-    def __init__(self, plan: Orders, free: frozenset[Node] = frozenset()) -> None:
+    def __init__(self, plan: Orders, free: frozenset[Node] = frozenset(), learns: bool = True) -> None:
         self.plan = plan
+        self.learns = learns
         self.making = Making()
         self.free = free
         self.changed: Changes = {}
@@ -99,8 +100,9 @@ class Search:
             if one.op == "attend":
                 yield from attention_ways(self.making, one, self.changed, self.plan.values, REACH)
             yield from ({one: new} for new in other_ways(self.making, self._now(one)))
-        fix = self._reordered(node, self._now(node), {})
-        yield from ({node: fix},) if fix is not None else ()
+        turned = None if self.learns else with_rows_inside(self.making, self._now(node), self.plan.values.get(node.inputs[0]))
+        for fix in (turned, self._reordered(node, self._now(node), {})):
+            yield from ({node: fix},) if fix is not None else ()
         yield from self._laid(node)
 
     def _now(self, node: Node) -> Node:

@@ -33,7 +33,7 @@ class AssignLayout(Pass):
         if self.fuses:
             return Outcome(graph, told)
         free = before_runs(graph) if mode == "infer" else frozenset[Node]()
-        searches = [Search(plan, free if i == 0 else frozenset()) for i, plan in enumerate(_levels(orders(graph)))]
+        searches = [Search(plan, free if i == 0 else frozenset(), mode == "train") for i, plan in enumerate(_levels(orders(graph)))]
         changed: dict[Node, Node] = {}
         for search in searches:
             search.run()
@@ -104,6 +104,8 @@ def _words(old: Node, new: Node) -> list[str]:
         words.append(f"{called} has `{new['axis']}` {'innermost' if new['inner'] else 'outside `' + new['before'] + '`'}")
     if new.op == "dot" and new.inputs == old.inputs[::-1]:
         words.append(f"{called} is worked out with its operands the other way round")
+    if new.op == "linear" and new.options.get("rows") != old.options.get("rows"):
+        words.append(f"{called} is weights times input, with {' '.join(new['rows'])} innermost, as they lie")
     if new.op == "linear" and new["made"] != old["made"]:
         words.append(f"{called} makes {' '.join(new['made'])}")
     if new.op == "linear" and new["over"] != old["over"]:

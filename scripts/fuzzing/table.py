@@ -15,6 +15,9 @@ FLOATS: dict[str, tuple[str, ...]] = {
     "eps": ("1e-2", "1e-3"), "p": ("0.25", "0.5"), "momentum": ("0.2",), "scale": ("0.5", "2.0"), "softcap": ("2.0",),
 }  # fmt: skip
 """Numbers for options of a restricted range, by name; other options take any of a few."""
+NORM = 2.0
+POWERS = ("1.5", "3")
+"""Powers of a norm, whose `p` is 2 where nothing is said. Below 1 its slope near 0 is so steep that no noise tells what rounding does."""
 INITS = ("zeros", "ones", "0.5", "normal(0.5)", "uniform(-1, 1)", "trunc_normal(0.1)")
 
 
@@ -96,7 +99,8 @@ def option_of(d: Draft, option: Option, tensors: Sequence[Var]) -> str | None:
 
 
 def _float(d: Draft, option: Option, tensors: Sequence[Var]) -> str:
-    return d.rng.choice(FLOATS.get(option.name, ("0.5", "0.2", "1", "0")))
+    numbers = FLOATS.get(option.name, ("0.5", "0.2", "1", "0"))
+    return d.rng.choice(numbers if option.default != NORM else POWERS)
 
 
 def _word(d: Draft, option: Option, tensors: Sequence[Var]) -> str:

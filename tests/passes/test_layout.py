@@ -24,7 +24,7 @@ SOURCES = sorted((GOLDEN / "passes" / "layout").glob("*.txt"))
 SIZES = {"H": 4, "W": 6, "N": 5, "M": 4, "d": 3}
 LAID = {"gate": 4 * 3 * 4 * SIZES["W"]}
 """Bytes of a small operand that is put in the order of a large one: 3 images of 4 channels and so many columns."""
-FEWER = ("bias", "causal", "columns", "gqa", "image", "stack", "two_sources", "windows")
+FEWER = ("bias", "causal", "columns", "gqa", "image", "mixed_tokens", "stack", "two_sources", "windows")
 
 
 def graph(path: Path) -> Graph:
