@@ -15,18 +15,21 @@ from .tree import Comment
 # A name is read with the letters of all alphabets, so that a foreign one is one mistake. (Said by what is left out: that compiles faster.)
 _WORDS: Final = re.compile(
     r"""
-      (?P<space>[ \t\r\f\v]+|\A\ufeff)
+    (?:\A\ufeff)?[ \t\r\f\v]*
+    (?:
+      \Z
+    | (?P<name>[^\x00-\x40\x5b-\x5e\x60\x7b-\x7f][^\x00-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]*'*)
     | (?P<newline>\n)
     | (?P<comment>\#[^\n]*)
     | (?P<badnumber>[0-9]+\.(?![.0-9])|(?<![0-9.])\.[0-9]+)
     | (?P<float>[0-9]+(?:\.[0-9]+(?:[eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+))
     | (?P<int>[0-9]+)
-    | (?P<name>[^\x00-\x40\x5b-\x5e\x60\x7b-\x7f][^\x00-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]*'*)
     | (?P<foreign>&&|\|\||:=|=>|\+=|-=|\*=|/=|\^|@|!(?!=)|===)
     | (?P<operator>\|>|->|\.\.|\*\*|//|[=!<>]=|[-+*/%<>=:,.|()\[\]{}])
     | (?P<string>"[^"\n]*"?|'[^'\n]*'?)
     | (?P<semicolon>;)
     | (?P<other>.)
+    )
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -66,17 +69,19 @@ class Lexer:
                 )
             )
         for match in _WORDS.finditer(text):
-            group = match.lastgroup or "other"
+            group = match.lastgroup
             if group == "newline":
                 self._fresh = True
-            elif group != "space":
-                self._handlers[group](match.group(), Span(source, *match.span()))
+            elif group is not None:
+                word, end = match[group], match.end()
+                span = Span(source, end - len(word), end)
+                self._handlers[group](word, span)
                 if len(self.words) > limits.TOKENS:
                     raise Fault(
                         Diagnostic(
                             "E0031",
                             f"the file has more than {limits.TOKENS} words",
-                            Span(source, match.start(), match.end()),
+                            span,
                             help="split it into several files and join them with `use`",
                         )
                     )

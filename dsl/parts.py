@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from .record import Record
 from .source import Span
@@ -41,12 +41,13 @@ class File(Record):
 
 
 def span_of(pieces: Pieces) -> Span:
-    return cast(Span, pieces[0].span).to(pieces[-1].span)
+    first: Span = pieces[0].span
+    return first if len(pieces) == 1 else first.to(pieces[-1].span)
 
 
 def nodes_of(pieces: Pieces) -> tuple[Any, ...]:
     """The pieces that are not words."""
-    return tuple(piece for piece in pieces if not isinstance(piece, Word))
+    return tuple([piece for piece in pieces if not isinstance(piece, Word)])
 
 
 def names_of(pieces: Pieces) -> tuple[Word, ...]:

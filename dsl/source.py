@@ -64,7 +64,8 @@ class Span:
 
     def to(self, other: Span) -> Span:
         """From the beginning of this span to the end of another one in the same source."""
-        return Span(self.source, min(self.start, other.start), max(self.end, other.end), self.call)
+        start = self.start if self.start <= other.start else other.start
+        return Span(self.source, start, other.end if other.end >= self.end else self.end, self.call)
 
     def called_from(self, call: Span | None) -> Span:
         """The same characters, reached by this call."""

@@ -175,7 +175,10 @@ class AttnModule(fx.GraphModule):
     # ------------------------------------------------ optional inputs
 
     def recompile(self) -> Any:
-        """Generate the forward again; with optional inputs, it first looks which of them are given."""
+        """Generate the forward again; with optional inputs, it first looks which of them are given. A module that has just been begun has
+        none yet."""
+        if not self.graph.nodes:
+            return None
         made = super().recompile()
         cast(Any, type(self)).__call__ = pointing_call()
         optimised: Optimised | None = self.__dict__.get("optimised")
