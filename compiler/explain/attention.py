@@ -188,7 +188,7 @@ def _remarks(parts: Roles, way: Way, training: bool) -> list[str]:
         found += [PLANNED[type(way.layout.planned)][1], ELSEWHERE]
     elif way.layout.line:
         found.append("the bias is read as it lies; where few distances are allowed, in each run a query meets the keys at these alone")
-        if parts.node.options.get("kernel"):
+        if parts.node.options.get("few") == "kernel":
             found.append("by a kernel that inductor makes of it when sizes are met first")
         if way.layout.line == "back":
             found.append("else rows are taken in up to 8 parts, each with the keys up to its last row")

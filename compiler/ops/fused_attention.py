@@ -64,7 +64,7 @@ def _call(e: Emitter, parts: Parts, layout: Layout, main: tuple[Any, Any, Any], 
     if layout.planned is not None:
         return _routed(e, parts, layout, layout.planned, main, options)
     if layout.line:
-        kernel = (True,) if parts.node.options.get("kernel") else ()
+        kernel = (True,) if parts.node.options.get("few") == "kernel" else ()
         return e.call("runtime.distance_attention", *main, bias, layout.line == "back", *kernel, **options)
     pairs = by_positions(roles(parts.node), layout)
     if pairs is not None:

@@ -16,6 +16,7 @@ from .base import Change, Mode, Outcome, Pass
 from .inference_affine import NORMS, VIEWS, Affine, Fixed, affine_of, norm_affine, pulled, pushed, trunk_of
 from .inference_ahead import operand_of, taken
 from .inference_back import SINKS, into_weights
+from .inference_phases import LEAST, in_phases
 from .making import Make
 from .recognise import readers
 from .rewriting import alike, everything, rewrite, uses
@@ -29,10 +30,15 @@ LONGEST = 40
 
 @dataclass(frozen=True)
 class InferenceFolding(Pass):
+    """`least`: a convolution that makes one channel makes several places at once where it has so many results; 0: never, as a GPU has no
+    use for it."""
+
     name: ClassVar[str] = "inference"
     promise: ClassVar[str] = "batch norms and scalings are in the weights of the products beside them"
     exact: ClassVar[bool] = False
     modes: ClassVar[tuple[Mode, ...]] = ("infer",)
+
+    least: int = LEAST
 
     def run(self, graph: Graph, mode: Mode) -> Outcome:
         states = frozenset([*(slot for slot, _ in graph.updates), *(i for i, one in enumerate(graph.weights) if one.kind == "state")])
@@ -41,7 +47,8 @@ class InferenceFolding(Pass):
         made = rewrite(graph, folding.rule)
         if any(node.op == "batchnorm" for node in made.nodes):
             made = rewrite(made, folding.last)
-        return Outcome(made, tuple(folding.changes))
+        made, spread = in_phases(made, Fixed(states), self.least) if self.least else (made, ())
+        return Outcome(made, (*folding.changes, *spread))
 
 
 @dataclass

@@ -73,6 +73,8 @@ def _pays(one: Pass, target: Target) -> bool:
 
 def _told(one: Pass, target: Target) -> Pass:
     """The pass as it is for a target."""
+    if isinstance(one, InferenceFolding) and target.device == "cuda":
+        return InferenceFolding(least=0)
     if isinstance(one, Distances) and target.kernels:
         return Distances(kernel=True)
     return AssignLayout(fuses=True) if target.fuses and isinstance(one, AssignLayout) else one

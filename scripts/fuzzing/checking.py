@@ -13,6 +13,7 @@ from attn.compiler.graph import Graph
 from attn.compiler.passes import Mode, Optimised, Pass, optimise, passes
 from attn.compiler.passes.chunks import Chunks
 from attn.compiler.passes.distances import Distances
+from attn.compiler.passes.inference import InferenceFolding
 from attn.compiler.passes.listing import listing
 from attn.compiler.passes.live import Live
 from attn.compiler.passes.memory_limit import MemoryLimit
@@ -53,6 +54,7 @@ class Setting:
 
 
 SMALL: dict[str, Pass] = {
+    "inference": InferenceFolding(least=1),
     "live": Live(part=1 << 20, least=1, rows=2, few=2),
     "distances": Distances(least=1),
     "memory": MemoryLimit(64, 8),

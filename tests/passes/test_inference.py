@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import pytest
@@ -154,3 +155,22 @@ def test_dropout_of_attention_is_for_training() -> None:
 def test_training_has_none_of_this() -> None:
     assert not {"evaluation", "inference"} & {one.name for one in passes(2, "train")}
     assert {"evaluation", "inference"} <= {one.name for one in passes(2, "infer")}
+
+
+@pytest.mark.parametrize("padding", ["same", "0", "[0, 2]"])
+def test_a_convolution_to_one_channel_makes_several_places_at_once(padding: str) -> None:
+    """Where a run has results enough; the width may be any."""
+    text = (
+        f"block t(x: [*, Z, U, V]) -> [*, Y, X] {{\n    return conv(x, Z -> 1, over=U V -> Y X, kernel=[3, 5], padding={padding}) as c\n}}"
+    )
+    plain, module = (attn.compile(attn.text(text), Z=2, mode="infer", level=level) for level in (0, 2))
+    module.load_state_dict(plain.state_dict())
+    steps = [node for body in module.graph.nodes if body.target == "choose_1" for node in getattr(module, body.target).graph.nodes]
+    assert any(node.kwargs.get("stride") == [1, 8] for node in steps)
+    for shape in ((3, 2, 40, 41), (1, 2, 70, 72), (2, 2, 3, 9)):
+        x, y = (torch.linspace(-1, 1, 2 * 3 * 5 * 7 * 11 * 13)[: math.prod(shape)].view(shape).clone().requires_grad_() for _ in range(2))
+        made, wanted = module(x), plain(y)
+        assert torch.allclose(made, wanted, atol=1e-5)
+        made.square().sum().backward()
+        wanted.square().sum().backward()
+        assert torch.allclose(x.grad, y.grad, atol=1e-4)  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ...graph import Graph, Node
 from ...ops.attend_way import attend_way
@@ -121,14 +121,19 @@ class _Rule:
         self.changes.append(Change(_told(node, parts, query, decision), (node.span,)))
         turned = [make.node("flip", (x,), x.type, axes=(key,)) if x.tensor.has(key) else x for x in parts.main]
         extras = {**{name: one for name, one in parts.extras.items() if name not in ("bias", "where")}, "bias": bias}
-        line = {"line": (query, back), "kernel": self.options.kernel} if "where" in parts.extras else {}
-        options = {**node.options, "extras": tuple(extras), **line}
+        options = {**node.options, "extras": tuple(extras), **self._line(parts, query, back)}
         view = make.node("attend", (*turned, *extras.values()), node.type, **options)
         if not decision.condition:
             return view
         ground = parts.ground
         other = make.again(node, (*parts.main, *parts.extras.values()), extras=tuple(parts.extras))
         return self.chooser.choice(make, (view, other), decision, lambda one: one in ground)
+
+    def _line(self, parts: _Parts, query: str, back: bool) -> dict[str, Any]:
+        """What says that a mask of distances is in the bias, and may leave few."""
+        if "where" not in parts.extras:
+            return {}
+        return {"line": (query, back), **({"few": "kernel"} if self.options.kernel else {})}
 
     def _decided(self, pairs: Size) -> Decision:
         gap = pairs - self.options.least

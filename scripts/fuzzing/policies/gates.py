@@ -49,4 +49,20 @@ def mapped(d: Draft) -> None:
         d.let(d.rng.choice(["{x} * sigmoid({g})", "tanh({g}) * {x} + {x}", "{x} * {g} * 2"]).format(x=x.name, g=gate))
 
 
-POLICIES = (scaled, scaled, mapped)
+def plane(d: Draft) -> None:
+    """A gate over two axes, from the maxima and means along others, by a convolution to one channel."""
+    x = d.pick(axes=3)
+    if x is None:
+        return
+    free = [axis for axis in x.axes if axis not in d.fixed(x)]
+    last = d.rng.choice(free or list(x.axes))
+    other, *rest = d.some([axis for axis in x.axes if axis != last], 2, 2)
+    pooled, n = d.axis(), " ".join(rest)
+    kernel = d.rng.choice(["3", "[1, 5]", "[3, 5]"])
+    z = d.let(f"stack(max({x.name}, {n}), mean({x.name}, {n}), {pooled})")
+    if z is not None:
+        y = d.let(f"conv({z.name}, {pooled} -> 1, over={other} {last}, kernel={kernel}{d.rng.choice(['', ', bias=false'])})")
+        d.let(f"{x.name} * sigmoid({y.name})") if y is not None else None
+
+
+POLICIES = (scaled, scaled, mapped, plane)
