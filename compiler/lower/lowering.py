@@ -17,6 +17,7 @@ from .caches import Put, dimension, others, puts
 from .emitter import Value
 from .entry import Entry, unknown_size
 from .in_place import spent, write_over
+from .leading import spare_leading
 from .module import AttnModule, Lowered
 from .names import field_names
 from .parts import move_together
@@ -161,6 +162,7 @@ def write(
         writer.spare_copies()
     if few_calls:
         turn_weights(writer.graph, writer.bodies, merge_rows(writer.graph, graph))
+        spare_leading(writer.graph)
         move_together(writer.graph)
         for_small(writer.graph)
     writer.finish()

@@ -31,6 +31,11 @@ def leading_shape(*inputs: tuple[Tensor, int, int]) -> tuple[int, ...]:
     return widest
 
 
+def leading_count(x: Tensor, after: int) -> int:
+    """How many elements there are along all dimensions but the last few."""
+    return count(x.shape[:-after])
+
+
 def broadcast_pair(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:
     """The shape two shapes broadcast to, which they do."""
     longer, shorter = (left, right) if len(left) >= len(right) else (right, left)

@@ -35,30 +35,25 @@ def check_inputs(
 
 
 def remembering(check: Callable[..., None]) -> Callable[..., None]:
-    """The check of inputs, left out where they are like those of the call before: shapes, kinds of number and devices tell all of it."""
+    """The check of inputs, left out where they are like those of the call before: shapes, kinds of number and devices tell all of it.
+
+    What is no plain tensor is always looked at, and so is everything under automatic mixed precision, which allows more.
+    """
     last: list[Any] = [None]
 
     @functools.wraps(check)
     def call(inputs: Sequence[Any], weight: Tensor | None) -> None:
-        now = None if is_traced() else _likeness(inputs, weight)
-        if now is None or now != last[0]:
+        if is_traced() or torch._C._is_any_autocast_enabled():  # pyright: ignore[reportPrivateUsage]
             check(inputs, weight)
-            if now is not None:
-                last[0] = now
+            return
+        now = [(x.shape, x.dtype, x.device) if type(x) is Tensor else None for x in inputs]
+        if weight is not None:
+            now.append((weight.shape, weight.dtype, weight.device))
+        if now != last[0]:
+            check(inputs, weight)
+            last[0] = None if None in now else now
 
     return call
-
-
-def _likeness(inputs: Sequence[Any], weight: Tensor | None) -> list[Any] | None:
-    """Nothing where an input is no plain tensor, and under automatic mixed precision, which allows more."""
-    if torch._C._is_any_autocast_enabled():  # pyright: ignore[reportPrivateUsage]
-        return None
-    found: list[Any] = [] if weight is None else [weight.dtype, weight.device]
-    for x in inputs:
-        if type(x) is not Tensor:
-            return None
-        found += (x.shape, x.dtype, x.device)
-    return found
 
 
 def check_absent(x: Any, name: str, place: Any) -> None:

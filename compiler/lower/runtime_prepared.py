@@ -60,11 +60,12 @@ def mixed_precision(device: str) -> Any:
 def still_holds(record: tuple[Any, ...], weights: Sequence[Tensor]) -> bool:
     """Whether these are the same tensors as then, and neither they nor what was made of them has been written to."""
     known, seen, made, device, mixed, _, values = record
-    if len(known) != len(weights) or not all(map(operator.is_, known, weights)):
-        return False
-    if marks(weights) != seen or [x._version for x in values] != made:
-        return False
-    return bool(mixed_precision(device) == mixed)
+    return (
+        all(map(operator.is_, known, weights))
+        and marks(weights) == seen
+        and [x._version for x in values] == made
+        and bool(mixed_precision(device) == mixed)
+    )
 
 
 def prepare(kept: Kept, name: str, body: Callable[..., tuple[Tensor, ...]], weights: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -89,6 +89,19 @@ def test_one_map_alone_stays_as_it_is() -> None:
     assert ".reshape(" not in made("block one(x: [*, N, D]) -> [*, N, D] {\n    return gelu(linear(x, D -> D))\n}", mode="infer").code
 
 
+def test_the_input_gives_rows_and_its_shape_to_the_result() -> None:
+    module, plain = alike(FEED.replace("RESULT", "x + h"))
+    assert "leading_count(x, 2)" not in module.code  # nothing asks for it
+    assert "_leading(" not in module.code
+    assert "leading_count(x, 2)" in made(ATTENTION, mode="infer").code
+    other, as_written = alike(
+        "block wide(x: [*, H, W, D]) -> [*, H, W, E=3] {\n    return x |> linear(D -> D) as a |> linear(D -> E) as b\n}"
+    )
+    for shape in ((2, 3, 4), (5, 2, 3, 4), (2, 2, 1, 3, 4)):
+        assert_close(other(tokens(*shape)), as_written(tokens(*shape)))
+        assert_close(module(tokens(*shape)), plain(tokens(*shape)))
+
+
 def test_queries_keys_and_values_are_moved_together() -> None:
     module, plain = alike(ATTENTION)
     assert len(re.findall(r"\.transpose\(", module.code.split("def prepared")[0])) == 2  # of all three, and back
