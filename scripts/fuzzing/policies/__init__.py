@@ -26,8 +26,8 @@ POLICIES: dict[str, tuple[Policy, ...]] = {
 }
 
 
-FAMILIES = (*POLICIES.values(), distances.POLICIES, distances.POLICIES)
-"""Blocks of few pairs need more attempts than others: what they are written for is rare."""
+FAMILIES = (*POLICIES.values(), distances.POLICIES, distances.POLICIES, images.POLICIES, turned.POLICIES)
+"""Blocks of few pairs, maps of images and look-ups need more attempts than others: what they are written for is rare."""
 
 
 def apply(d: Draft) -> None:

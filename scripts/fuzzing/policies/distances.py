@@ -14,7 +14,10 @@ def attention(d: Draft) -> None:
     x = d.rng.choice(fit)
     names = [n for n in x.axes if not n.endswith("'")]
     c = d.rng.choice([n for n in names if n != "*"] or names)
-    over = d.some([n for n in names if n not in (c, "*")], 1, 1 if d.chance(0.6) else 2)
+    known = d.fixed(x)
+    rest = [n for n in names if n not in (c, "*")]
+    free = [n for n in rest if n not in known]  # sizes are so small that blocks are worth their while only where the run alone knows them
+    over = d.some(free if free and d.chance(0.7) else rest, 1, 1 if d.chance(0.6) else 2)
     if not over:
         return
     conditions = [d.rng.choice(distances(n, f"{n}'")) for n in over for _ in range(d.rng.randint(1, 2))]
@@ -79,4 +82,4 @@ def routed(d: Draft) -> None:
     d.let(f"attend({x.name}, {x.name}, {x.name}, over={n}, dot={c}, where={where}{more})")
 
 
-POLICIES = (attention, groups, routed)
+POLICIES = (attention, attention, attention, groups, routed)
