@@ -8,11 +8,11 @@ The unit is that of `passes/cost_model`: one operation of a large matrix product
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..cost import FREE, node_bytes, node_flops, type_bytes
-from ..graph import Graph, Node
+from ..graph import Body, Graph, Node, topological
 from ..memory import nominal
 from ..ops.base import OPERATORS
 from ..sizes import Size
@@ -78,14 +78,27 @@ class _Estimate:
 
     def __init__(self, graph: Graph, sizes: Mapping[str, int]) -> None:
         self.sizes = sizes
-        self.nodes = [node for node in graph.nodes if node.op not in VIEWS]
+        self.nodes: list[Node] = []
         self.bases: dict[Node, Node] = {}
         self.stages: dict[Node, int] = {}
-        for node in graph.nodes:
-            self.bases[node] = self.bases[node.inputs[0]] if node.op in VIEWS and node.inputs else node
-            self.stages[node] = max((self._after(self.bases[source]) for source in node.inputs), default=0)
+        self._walk(graph.nodes)
         ends = [*(output.node for output in graph.outputs), *(node for _, node in graph.updates)]
         self.ends = frozenset(self.bases[node] for node in ends)
+
+    def _walk(self, nodes: Iterable[Node]) -> None:
+        """Each node, and in place of a choice the nodes of its way at these sizes."""
+        for node in nodes:
+            if node in self.bases:
+                continue
+            if node.op == "choose":
+                body: Body = node["first" if self._number(node["left"]) <= self._number(node["right"]) else "second"]
+                self.bases.update({param: self.bases[source] for param, source in zip(body.params, node.inputs, strict=True)})
+                self._walk(topological(body.yields))
+                self.bases[node] = self.bases[body.yields[0]]
+                continue
+            self.bases[node] = self.bases[node.inputs[0]] if node.op in VIEWS and node.inputs else node
+            self.stages[node] = max((self._after(self.bases[source]) for source in node.inputs), default=0)
+            self.nodes += [node] if node.op not in VIEWS else []
 
     def _after(self, node: Node) -> int:
         """The stage at which what needs this can be worked on: all that is fused in one stage is one look at the numbers."""

@@ -48,6 +48,12 @@ def test_auto_takes_inductor_where_gates_and_reductions_meet(block: str, module:
     assert chosen(module, block) == "inductor"
 
 
+def test_auto_looks_into_the_way_of_a_choice_that_its_sizes_take() -> None:
+    graph = chosen_optimiser(2, "infer")(attn.load("std.channel", "cbam").graph({"C": 64}, checking=True)).graph
+    assert any(node.op == "choose" for node in graph.nodes)
+    assert chosen_backend("auto", graph).backend == "inductor"
+
+
 @pytest.mark.parametrize(("block", "module"), OTHERS.items())
 def test_auto_is_eager_elsewhere(block: str, module: str) -> None:
     assert chosen(module, block) == "eager"
