@@ -36,13 +36,35 @@ def timms_xca(width: int, heads: int, weights: Weights) -> Run:
     return filled(xcit.XCA(width, heads), theirs)
 
 
+def lengths(squares: Tensor) -> Tensor:
+    """One over the lengths, from their squares."""
+    return squares.clamp_min(1e-24).rsqrt()
+
+
+def gram_xca(heads: int, weights: Weights) -> Run:
+    """From the product of the tokens with themselves: scores and lengths of queries and keys first, and last one map of all tokens."""
+    joint = torch.cat((weights["q.weight"], weights["k.weight"]))
+    parts = joint.view(2, heads, -1, joint.shape[1])
+    out, value, bias = weights["out.weight"].unflatten(1, (heads, -1)).transpose(0, 1), weights["v.weight"], weights["out.bias"]
+    temperature = weights["temperature"].view(heads, 1, 1)
+
+    def run(x: Tensor) -> Tensor:
+        rows = (joint @ (x.mT @ x)).unflatten(1, parts.shape[:3])
+        q, k = lengths((rows * parts).sum(-1)).unbind(1)
+        scores = (rows[:, 0] @ parts[1].mT) * q[..., None] * k[..., None, :] * temperature
+        mixed = (out @ scores.softmax(-1)).transpose(1, 2).flatten(2)
+        return torch.baddbmm(bias, x, (mixed @ value).mT)
+
+    return run
+
+
 def xca(batch: int, tokens: int, width: int, heads: int) -> Work:
     """The least work is that of small matrices: the Gram matrix of the tokens, and one product with what is folded of the rest."""
     return Work(
         program=Program("std.channel_tokens", "xca", {"D": width, "heads": heads}),
         author=partial(XCA, width, heads),
         inputs=(drawn(batch, tokens, width),),
-        peers={"timm": partial(timms_xca, width, heads)},
+        peers={"timm": partial(timms_xca, width, heads), "Gram form by hand": partial(gram_xca, heads)},
         flops=batch * 4 * min(tokens * width**2, 2 * tokens * width**2 + tokens * width**2 // heads),
     )
 
@@ -71,10 +93,35 @@ class MDTA(nn.Module):
         return self.out((weights @ v).reshape(b, c, h, w))
 
 
+def late_mdta(heads: int, weights: Weights) -> Run:
+    """Channels stay outside; scores are divided by lengths instead of queries and keys, which are gone before the values are made; the map
+    after the attention goes into its weights."""
+    temperature = weights["temperature"].view(heads, 1, 1)
+    out = weights["out.weight"].flatten(1).unflatten(1, (heads, -1)).transpose(0, 1)
+
+    def made(x: Tensor, name: str) -> Tensor:
+        point, depth = weights[f"{name}.point.weight"], weights[f"{name}.depth.weight"]
+        y = fn.conv2d(x, point.view(*point.shape[:2], 1, 1))
+        return fn.conv2d(y, depth.view(-1, 1, 3, 3), padding=1, groups=y.shape[1]).unflatten(1, (heads, -1)).flatten(3)
+
+    def scored(x: Tensor) -> Tensor:
+        q, k = made(x, "q"), made(x, "k")
+        squares = (torch.linalg.vector_norm(one, dim=-1).square() for one in (q, k))
+        one, other = map(lengths, squares)
+        return (q @ k.mT * one[..., None] * other[..., None, :] * temperature).softmax(-1)
+
+    def run(x: Tensor) -> Tensor:
+        mixed = (out @ scored(x)).transpose(1, 2).flatten(2)
+        return (mixed @ made(x, "v").flatten(1, 2)).view(x.shape)
+
+    return run
+
+
 def mdta(batch: int, channels: int, side: int, heads: int) -> Work:
     return Work(
         program=Program("std.channel_tokens", "mdta", {"C": channels, "heads": heads}),
         author=partial(MDTA, channels, heads),
+        peers={"late norms by hand": partial(late_mdta, heads)},
         inputs=(drawn(batch, channels, side, side),),
     )
 
