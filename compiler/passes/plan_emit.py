@@ -79,10 +79,11 @@ class Emitter:
     def whole(self, tree: Tree) -> Node:
         return self._upright(self._made(tree))
 
-    def _made(self, tree: Tree) -> _Made:
+    def _made(self, tree: Tree, next: frozenset[str] = frozenset()) -> _Made:
+        """A product; `next` are the axes along which it will be added up."""
         if isinstance(tree, Leaf):
             return self._leaf(tree)
-        return self._pair(self._made(tree.left), self._made(tree.right), tree.over)
+        return self._pair(self._made(tree.left, tree.over), self._made(tree.right, tree.over), tree.over, next)
 
     def _leaf(self, leaf: Leaf) -> _Made:
         """A factor under the region's names; what only it has is added up before, so that two regions share the sum."""
@@ -94,9 +95,9 @@ class Emitter:
             made = _Made(self.make.total(self._upright(made), first))
         return _Made(self.make.rename(made.node, dict(zip(own, factor.names, strict=True))), made.divides)
 
-    def _pair(self, a: _Made, b: _Made, over: frozenset[str]) -> _Made:
+    def _pair(self, a: _Made, b: _Made, over: frozenset[str], next: frozenset[str]) -> _Made:
         if over:
-            return _Made(contraction(self.make, self._upright(a), self._upright(b), over))
+            return _Made(contraction(self.make, self._upright(a), self._upright(b), over, next))
         if a.divides == b.divides:
             return _Made(self.make.arithmetic("mul", a.node, b.node), a.divides)
         top, bottom = (b, a) if a.divides else (a, b)
@@ -106,11 +107,20 @@ class Emitter:
         return self.make.arithmetic("div", self.make.scalar(1.0), made.node) if made.divides else made.node
 
 
-def contraction(make: Make, a: Node, b: Node, over: frozenset[str]) -> Node:
-    """A `linear` where one side is a weight, so that siblings and PyTorch see it as one; else a `dot`."""
+def _stays_inside(x: Node, weight: Node, next: frozenset[str]) -> bool:
+    """Whether all of `next` is of a tensor alone, which has no more axes than the weight: else matmul takes the tensor first."""
+    alone = {axis.name for axis in x.axes if not weight.tensor.has(axis.name)}
+    return bool(next) and next <= alone and len(x.axes) <= len(weight.axes)
+
+
+def contraction(make: Make, a: Node, b: Node, over: frozenset[str], next: frozenset[str] = frozenset()) -> Node:
+    """A `linear` where one side is a weight, so that siblings and PyTorch see it as one; else a `dot`. So is weights times tensor where the
+    product is added up `next` along axes of the tensor alone: these are innermost then."""
     x, weight = (b, a) if varies(b) and not varies(a) else (a, b)
     named = [axis.name for axis in weight.axes if axis.name in over]
     made = [axis for axis in weight.axes if axis.name not in over]
+    if varies(x) and not varies(weight) and _stays_inside(x, weight, next):
+        return make.dot((weight, x), named)
     if varies(x) and not varies(weight) and not any(x.tensor.has(axis.name) for axis in made) and x.axes != ():
         return make.linear(x, weight, named, [axis.name for axis in made])
     return make.dot((a, b), [axis.name for axis in a.axes if axis.name in over])
