@@ -7,7 +7,6 @@ from typing import cast
 from torch import fx
 
 from .targets import function
-from .writer import rename
 
 _MERGE, _SPLIT, _SHAPE = (function(f"runtime.{name}") for name in ("merge_leading", "split_leading", "leading_shape"))
 
@@ -23,7 +22,7 @@ def spare_leading(graph: fx.Graph) -> None:
 
 def _is_read(user: fx.Node) -> bool:
     """Whether a call makes rows of the merged input, or asks for a size."""
-    return user.op == "call_method" and (user.target == "size" or (user.target == "reshape" and user.args[1] == -1))
+    return user.op == "call_method" and (user.target == "size" or (user.target == "reshape" and user.args[1:2] == (-1,)))
 
 
 class _Input:
@@ -50,10 +49,7 @@ class _Input:
         whole = cast(fx.Node, split.args[0])
         features = [user.args[2] for user in self.merged.users if user.target == "reshape"]
         sizes = [user for user in self.merged.users if user.target == "size"]
-        if whole.target != "reshape" or len(whole.args) != self.after + 2 or any(one != whole.args[-1] for one in features):
+        if not features or whole.target != "reshape" or len(whole.args) != self.after + 2 or any(one != whole.args[-1] for one in features):
             return
         if all(size in sizes and size.args[1] == i for i, size in enumerate(cast("tuple[fx.Node, ...]", whole.args[1:-1]))):
-            with self.graph.inserting_before(split):
-                shape = self.graph.call_function(getattr, (self.x, "shape"))
-            rename(shape, "shape")
-            split.op, split.target, split.args = "call_method", "reshape", (whole.args[0], shape)
+            split.op, split.target, split.args = "call_method", "reshape_as", (whole.args[0], self.x)
