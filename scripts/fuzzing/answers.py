@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -95,17 +95,30 @@ def differences(wanted: Answer, found: Answer) -> list[Difference]:
     left, right = all_of(wanted), all_of(found)
     if left.keys() != right.keys():
         return [Difference("", float("inf"), 0.0, f"the results are {sorted(left)} and {sorted(right)}")]
-    return [one for name in left if (one := difference(name, left[name], right[name])) is not None]
+    return unlike(wanted, found)
 
 
-def difference(name: str, wanted: Tensor, found: Tensor) -> Difference | None:
+def unlike(wanted: Answer, found: Answer) -> list[Difference]:
+    """What differs of all that was found."""
+    left, right, steep = all_of(wanted), all_of(found), _largest(wanted.slopes.values())
+    least = {name: steep if name in wanted.slopes else 1.0 for name in right}
+    return [one for name in right if (one := _difference(name, left[name], right[name], least[name])) is not None]
+
+
+def _largest(tensors: Iterable[Tensor]) -> float:
+    """The largest finite number, at least 1. A gradient of nothing is what is left of others as large as the largest."""
+    return max([1.0, *(float(x[x.isfinite()].abs().max()) for x in tensors if bool(x.isfinite().any()))])
+
+
+def _difference(name: str, wanted: Tensor, found: Tensor, least: float = 1.0) -> Difference | None:
+    """What is more than the rounding of a few operations on numbers as large as those wanted, and as `least`."""
     if wanted.shape != found.shape or wanted.dtype != found.dtype:
         told = f"{name}: {wanted.dtype} {tuple(wanted.shape)} becomes {found.dtype} {tuple(found.shape)}"
         return Difference(name, float("inf"), 0.0, told)
     if torch.equal(wanted, found) or not wanted.numel():
         return None
     size, away = spread(wanted, found)
-    allowed = CLOSE * max(1.0, size) if wanted.is_floating_point() else 0.0
+    allowed = CLOSE * max(least, size) if wanted.is_floating_point() else 0.0
     return None if away <= allowed else Difference(name, away, allowed)
 
 

@@ -15,7 +15,7 @@ from attn.compiler.ops import pairs
 from attn.compiler.passes import Mode
 from attn.compiler.passes.distances import distances
 
-from .answers import Answer, Case, Difference, difference, slopes
+from .answers import Answer, Case, Difference, slopes, unlike
 from .metamorphic import DRAWS
 from .program import Program
 
@@ -73,15 +73,10 @@ def _compared(program: Program, mode: Mode, case: Case, wanted: Answer) -> list[
             return None
         raise
     answers += [_answer(program, read, mode, level, case) for level in LEVELS[1:]]
-    found = [one for given in answers for one in _against(wanted, given)]
+    found = [one for given in answers for one in unlike(wanted, given)]
     plain, exact = answers[0].values, answers[1].values
     unequal = [name for name in plain if not _same_bits(plain[name], exact[name])]
     return found + [Difference(name, float("inf"), 0.0, f"{name or 'the result'}: level 1 has other bits than level 0") for name in unequal]
-
-
-def _against(wanted: Answer, given: Answer) -> list[Difference]:
-    left, right = {**wanted.values, **wanted.slopes}, {**given.values, **given.slopes}
-    return [one for name in right if (one := difference(name, left[name], right[name])) is not None]
 
 
 def _same_bits(a: Tensor, b: Tensor) -> bool:
