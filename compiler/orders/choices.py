@@ -92,7 +92,7 @@ def summed_as_it_lies(making: Making, node: Node, value: Value) -> Node | None:
 def with_rows_inside(making: Making, node: Node, value: Value | None) -> Node | None:
     """A linear map as weights times input, where what it adds up along lies outside other axes: these stay innermost. None where none do,
     or few, which would make narrow products. For inference: the slope of a weight would be held once for each matrix."""
-    if value is None or not is_plain(node) or len(node.inputs) > 2 or node.dtype != "float" or not (node["over"] and node["made"]):
+    if value is None or not is_plain(node) or len(node.inputs) != 2 or node.dtype != "float" or not (node["over"] and node["made"]):
         return None
     order = lies(value)
     rows = order[max(order.index(name) for name in node["over"]) + 1 :]

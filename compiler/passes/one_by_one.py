@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..graph import Graph, Node
+from ..lower.emitter import Value
 from ..ops.base import OPERATORS
 from ..orders.choices import is_plain, lies
 from ..orders.plan import orders
@@ -90,10 +91,9 @@ def _may_be(node: Node) -> bool:
     return bool(node["over"]) and all(at_least(size, 1) is True for size in channels)
 
 
-def _innermost(value: object, over: tuple[str, ...]) -> bool:
+def _innermost(value: Value, over: tuple[str, ...]) -> bool:
     """Whether a value is known to lie with these axes innermost, in this order."""
-    fx, order = getattr(value, "fx", None), lies(value)  # type: ignore[arg-type]
-    return isinstance(fx, Tensor) and fx.memory is not None and order[-len(over) :] == over
+    return isinstance(value.fx, Tensor) and value.fx.memory is not None and lies(value)[-len(over) :] == over
 
 
 def _convolution(make: Make, node: Node, over: tuple[str, ...]) -> Node:
