@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from harness.row import Program, Row, Run, Weights, Work, drawn, filled, joined
 from torch import Tensor, nn
+from torch.nn import functional as fn
 
 
 def shift_mask(side: int, window: int, shift: int) -> Tensor:
@@ -114,6 +115,24 @@ def timms(side: int, width: int, heads: int, window: int, shift: int, weights: W
     return run
 
 
+def by_hand(side: int, width: int, heads: int, window: int, shift: int, weights: Weights) -> Run:
+    """Roll and cut as one look-up each way, the projections as one, and bias and mask as one tensor for PyTorch's fused attention."""
+    w = joined(weights)
+    places = cut(torch.roll(torch.arange(side**2).view(1, side, side, 1), (-shift, -shift), (1, 2)), window).flatten()
+    back = places.argsort()
+    relative: Any = filled(Relative(window, heads), {"table": weights["relative.table"]})
+    bias = relative().detach() + shift_mask(side, window, shift).to(w["qkv.weight"].dtype)[:, None]
+
+    def run(x: Tensor) -> Tensor:
+        parts = x.flatten(1, 2).index_select(1, places).view(-1, window**2, width)
+        q, k, v = fn.linear(parts, w["qkv.weight"], w["qkv.bias"]).unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        y = fn.scaled_dot_product_attention(q, k, v, attn_mask=bias.repeat(len(x), 1, 1, 1)).transpose(1, 2).flatten(2)
+        y = fn.linear(y, weights["out.weight"], weights["out.bias"]).view(len(x), -1, width)
+        return y.index_select(1, back).view(x.shape)
+
+    return run
+
+
 def timms_davit(side: int, width: int, heads: int, window: int, weights: Weights) -> Run:
     """timm's attention in the windows of DaViT, with the same cut around it."""
     from timm.models.davit import WindowAttention
@@ -145,7 +164,7 @@ def swin(batch: int, side: int, width: int, heads: int, window: int, shift: int)
         program=Program("std.windows", "window_mha", bind),
         author=partial(Swin, *sizes),
         inputs=(drawn(batch, side, side, width),),
-        peers={"timm": partial(timms, *sizes)},
+        peers={"timm": partial(timms, *sizes), "look-ups, by hand": partial(by_hand, *sizes)},
         flops=places * (8 * width**2 + 4 * window**2 * width),
     )
 
