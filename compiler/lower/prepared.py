@@ -115,8 +115,9 @@ def _matrix(node: Node, place: int) -> Groups:
     weight, (over, made, own) = node.inputs[1].tensor, (node["over"], node["made"], node["own"])
     if {*weight.names} != {*over, *own}:
         return ()
-    sizes = {axis.name: axis for axis in (*weight.axes, *node.axes)}
-    return [[sizes[name] for name in part] for part in ((own, over) if place == 1 else (made,))]
+    parts, owner = ((own, over), weight) if place == 1 else ((made,), node.tensor)
+    axes = {axis.name: axis for axis in owner.axes}
+    return [[axes[name] for name in part] for part in parts]
 
 
 def _pairs(node: Node, source: Node) -> Groups:

@@ -33,7 +33,7 @@ def placed(x: Tensor, value: Tensor, at: Tensor, dim: int) -> Tensor:
     """Write a value at a position of a dimension, if the dimension has it. A position in the memory of the host is looked at first."""
     size = x.shape[dim]
     if may_be_read(at):
-        place = at.item()
+        place = int(at)
         if 0 <= place < size:
             x.select(dim, place).copy_(value)
         return x

@@ -67,7 +67,7 @@ def _input(weight: fx.Node, call: fx.Node, body: fx.GraphModule) -> fx.Node:
     """A weight inside the body, as one more input where it is none yet."""
     inputs = [node for node in body.graph.nodes if node.op == "placeholder"]
     if weight in call.args[1:]:
-        return inputs[call.args.index(weight) - 1]
+        return cast(fx.Node, inputs[call.args.index(weight) - 1])
     if call < weight:
         call.prepend(weight)
     call.args = (*call.args, weight)

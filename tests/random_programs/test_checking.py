@@ -62,7 +62,7 @@ def doubled_when_named(make: Make, node: Node) -> Node | None:
 
 def test_a_wrong_pass_is_named_and_its_program_becomes_a_small_file(tmp_path: Path) -> None:
     wrong = Planted(rule=other_softmax)
-    counts = run_range(0, 24, tmp_path, (wrong,))
+    counts = run_range(24, 24, tmp_path, (wrong,))
     assert counts.kinds["wrong"] > 0
     assert counts.fired["planted"] >= counts.kinds["wrong"]
     for path in tmp_path.glob("*.attn"):
