@@ -47,20 +47,22 @@ class Workshop:
         self.source = source
         self.mode: Mode = mode
         self.dtype = dtype
-        self._made: dict[tuple[int, torch.dtype], tuple[Graph, AttnModule]] = {}
+        self.exact = 1 if mode == "infer" else 2
+        """The level whose modules have equal bits where graphs have: in inference, level 2 calls a map as what is near it allows."""
+        self._made: dict[tuple[int, torch.dtype, int], tuple[Graph, AttnModule]] = {}
 
-    def module(self, graph: Graph, dtype: torch.dtype) -> AttnModule:
+    def module(self, graph: Graph, dtype: torch.dtype, level: int = 2) -> AttnModule:
         """The module of a graph, as the optimiser would have it lowered. The graph is kept, so that its identity stays its own."""
-        key = (id(graph), dtype)
+        key = (id(graph), dtype, level)
         if key not in self._made:
-            self._made[key] = (graph, self.fresh(graph, dtype))
+            self._made[key] = (graph, self.fresh(graph, dtype, level))
         return self._made[key][1]
 
-    def fresh(self, graph: Graph, dtype: torch.dtype) -> AttnModule:
+    def fresh(self, graph: Graph, dtype: torch.dtype, level: int = 2) -> AttnModule:
         """The same, built anew."""
         half = half_of(str(dtype).removeprefix("torch."))
         kept = dtype if half is None else torch.float32
-        return lower(self.source, dtype=kept, optimiser=lambda _: Optimised(self.source, graph, (), 2, self.mode, Target(half=half)))
+        return lower(self.source, dtype=kept, optimiser=lambda _: Optimised(self.source, graph, (), level, self.mode, Target(half=half)))
 
 
 class Bench:
@@ -77,7 +79,7 @@ class Bench:
         randomise(first, setting.seed)
         self.weights = {name: rounded(x, workshop.dtype) for name, x in stored(first).items()}
         self._references: dict[int, tuple[Graph, Told]] = {}
-        self._modules: dict[tuple[int, torch.dtype], tuple[Graph, Told]] = {}
+        self._modules: dict[tuple[int, torch.dtype, int], tuple[Graph, Told]] = {}
 
     # ------------------------------------------------ the reference
 
@@ -123,10 +125,10 @@ class Bench:
 
     # ------------------------------------------------ modules
 
-    def module(self, graph: Graph, dtype: torch.dtype) -> Told:
-        key = (id(graph), dtype)
+    def module(self, graph: Graph, dtype: torch.dtype, level: int = 2) -> Told:
+        key = (id(graph), dtype, level)
         if key not in self._modules:
-            made = tried(lambda: self.workshop.module(graph, dtype))
+            made = tried(lambda: self.workshop.module(graph, dtype, level))
             self._modules[key] = (graph, Told(None, made) if isinstance(made, Exception) else self.ask(made, dtype))
         return self._modules[key][1]
 

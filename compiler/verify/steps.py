@@ -79,7 +79,8 @@ def interpreted(bench: Bench, before: Graph, after: Graph) -> Part:
 def equal_bits(bench: Bench, before: Graph, after: Graph, dtype: torch.dtype) -> Part:
     """Results and states of both graphs, compiled, bit for bit; where random numbers are drawn, from the same seed."""
     sides = f"the graph after it and before it, compiled in {_name(dtype)}, bit for bit"
-    wanted, found = bench.module(before, dtype), bench.module(after, dtype)
+    level = bench.workshop.exact
+    wanted, found = bench.module(before, dtype, level), bench.module(after, dtype, level)
     failed = _failed(found, wanted)
     if wanted.answer is None or found.answer is None:
         return Part(sides, failed)
