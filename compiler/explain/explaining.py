@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from ..backends.rule import DISTANCES, chosen_backend
+from ..backends import rule
 from ..backends.target import Target, Wanted, checked_backend, device_of, half_of
 from ..cost import body_cost
 from ..graph import Graph, Node
@@ -52,8 +52,7 @@ def explain_program(
     limit = limit_for(memory, level, wanted)
     choice = _chosen(graph, level, mode, wanted, limit.limit)
     half = half_of(str(dtype).removeprefix("torch."))
-    kernels = choice is not None and choice.text == DISTANCES
-    target = Target("eager" if choice is None else choice.chosen, device_of(device), half, kernels)
+    target = Target(choice.backend, device_of(device), half, choice.kernels)
     optimised = chosen_optimiser(level, mode, stop_after, target=target, limit=limit)(graph)
     in_place = puts(optimised.graph) if optimised.level > 0 and half is None else {}
     return Explanation(
@@ -74,21 +73,21 @@ def explain_program(
         notes=notes(optimised.graph, in_place, mode),
         copies_left=copies_left(optimised),
         copies=copied(program, bind, inputs, level, mode) if copies else None,
-        backend=choice,
+        backend=_backend(choice, wanted) if wanted != "eager" else None,
         numbers=numbers_of(optimised.graph, half, mode) if half is not None else None,
         listings=_listings(optimised) if listings else [],
         timings=_timings(optimised) if timings else [],
     )
 
 
-def _chosen(graph: Graph, level: int, mode: Mode, wanted: Wanted, limit: int | None) -> BackendChoice | None:
-    """The backend as `compile` chooses it, where a C++ compiler is there; nothing where none was asked for."""
-    if wanted == "eager":
-        return None
+def _chosen(graph: Graph, level: int, mode: Mode, wanted: Wanted, limit: int | None) -> rule.Choice:
+    """The backend as `compile` chooses it, where a C++ compiler is there."""
     if wanted == "auto" and limit is not None:
-        text = "a memory limit is kept by loops in Python, and inductor would write out their steps"
-        return BackendChoice(wanted=wanted, chosen="eager", text=text, eager=0, inductor=0, sizes={})
-    choice = chosen_backend(wanted, chosen_optimiser(level, mode)(graph).graph)
+        return rule.Choice("eager", "a memory limit is kept by loops in Python, and inductor would write out their steps")
+    return rule.chosen_backend(wanted, graph if wanted == "eager" else chosen_optimiser(level, mode)(graph).graph)
+
+
+def _backend(choice: rule.Choice, wanted: Wanted) -> BackendChoice:
     chosen: Literal["eager", "inductor"] = "eager" if choice.backend == "eager" else "inductor"
     sizes = {"batch" if name == "*" else name: size for name, size in choice.sizes}
     return BackendChoice(wanted=wanted, chosen=chosen, text=choice.text, eager=choice.eager, inductor=choice.inductor, sizes=sizes)

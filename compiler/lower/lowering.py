@@ -95,6 +95,15 @@ class ModuleWriter(Writer):
             copy = self._memo.get(("state", slot))
             if copy is not None and self.source.weights[slot].dtype == "int" and all(user.target in LOOKING for user in copy.users):
                 copy.replace_all_uses_with(copy.args[0])
+                self.graph.erase_node(copy)
+
+    def spare_calls(self) -> None:
+        """Write what small inputs wait for in fewer calls, or in calls that begin sooner."""
+        turn_weights(self.graph, self.bodies, merge_rows(self.graph, self.source))
+        spare_leading(self.graph)
+        move_together(self.graph)
+        for_small(self.graph)
+        self.finish()
 
     def above(self, node: Node) -> Any:
         """A value that may not be written yet, as a tensor with its axes in the order of its type."""
@@ -161,11 +170,7 @@ def write(
     if in_place and also is None:
         writer.spare_copies()
     if few_calls:
-        turn_weights(writer.graph, writer.bodies, merge_rows(writer.graph, graph))
-        spare_leading(writer.graph)
-        move_together(writer.graph)
-        for_small(writer.graph)
-    writer.finish()
+        writer.spare_calls()
     return Lowered(writer.graph, writer.bodies)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import permutations
+from operator import is_not
 
 from ..graph import Node
 from ..ops.broadcast import union
@@ -63,17 +64,13 @@ def _small_scaled(place: Place) -> Node | None:
     if inner.dtype != now.dtype or len(inner.inputs) != 2 or not place.alone(at) or any(one.dtype != now.dtype for one in inner.inputs):
         return None
     scaled = [_scaled(place, one, number) if _is_small(place, one, now) else one for one in inner.inputs]
-    if inner.op in ("add", "sub") and all(map(_differ, scaled, inner.inputs)):
+    if inner.op in ("add", "sub") and all(map(is_not, scaled, inner.inputs)):
         return place.make.arithmetic(inner.op, *scaled)
     if inner.op != "mul" or scaled == list(inner.inputs):
         return None
     a, b = inner.inputs
     first = scaled[0] is not a and (scaled[1] is b or len(a.axes) <= len(b.axes))
     return place.make.arithmetic("mul", *((scaled[0], b) if first else (a, scaled[1])))
-
-
-def _differ(a: Node, b: Node) -> bool:
-    return a is not b
 
 
 def _scaled(place: Place, x: Node, number: Node) -> Node:

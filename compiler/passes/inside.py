@@ -16,9 +16,12 @@ from ..types import TensorType
 from .base import Change, Mode, Outcome, Pass
 from .cost_model import FREE
 from .making import Make
-from .one_by_one import Readers, readers_of
+from .plan_choice import on_others
+from .recognise import Readers, readers
 from .rewriting import rewrite
 
+STAY = frozenset(("dropout", "droppath", "item"))
+"""Draws, and what a loop gives."""
 MOST = 16
 """How many operators go into a choice: each is written down twice."""
 
@@ -34,8 +37,8 @@ class Inside(Pass):
         chosen = [node for node in graph.nodes if node.op == "choose" and not any(inner.bodies for inner in _nodes_of(node))]
         if not chosen:
             return Outcome(graph)
-        readers, free = readers_of(graph), before_runs(graph)
-        taken = {node: moved for node in chosen if (moved := _read_alone(node, graph, readers, free))}
+        read, free = readers(graph), before_runs(graph)
+        taken = {node: moved for node in chosen if (moved := _read_alone(node, graph, read, free))}
         if not taken:
             return Outcome(graph)
         made = rewrite(graph, lambda make, node: _with(make, node, taken[node]) if node in taken else None)
@@ -47,25 +50,22 @@ def _nodes_of(node: Node) -> Iterator[Node]:
         yield from topological(body.yields)
 
 
-def _read_alone(choose: Node, graph: Graph, readers: Readers, free: frozenset[Node]) -> tuple[Node, ...]:
+def _read_alone(choose: Node, graph: Graph, read: Readers, free: frozenset[Node]) -> tuple[Node, ...]:
     """What nothing but this choice reads, directly or through others of these, inputs first; nothing where no work is among it."""
-    inside = {choose: None}
+    moved: list[Node] = []
+    inside: set[Node | None] = {choose}
     for node in reversed(graph.nodes[: graph.nodes.index(choose)]):
-        if len(inside) <= MOST and node in readers and all(reader in inside for reader in readers[node]) and _may_go(node, free):
-            inside[node] = None
-    moved = tuple(reversed(list(inside)))[:-1]
-    return moved if any(node.op not in FREE for node in moved) else ()
+        if len(moved) < MOST and all(reader in inside for reader in read[node]) and _may_go(node, free):
+            moved.append(node)
+            inside.add(node)
+    return tuple(reversed(moved)) if any(node.op not in FREE for node in moved) else ()
 
 
 def _may_go(node: Node, free: frozenset[Node]) -> bool:
     """A tensor of one result that depends on an input and on no draw, and that no loop gives."""
-    if node in free or not node.inputs or node.bodies or not isinstance(node.type, TensorType):
+    if node in free or not node.inputs or node.bodies or node.op in STAY or not isinstance(node.type, TensorType):
         return False
-    return varies(node) and not is_number(node) and not node.options.get("number") and not _is_drawn(node)
-
-
-def _is_drawn(node: Node) -> bool:
-    return node.op in ("dropout", "droppath", "item")
+    return varies(node) and not is_number(node) and not node.options.get("number")
 
 
 def _with(make: Make, choose: Node, moved: Sequence[Node]) -> Node:
@@ -85,14 +85,7 @@ def _body(make: Make, choose: Node, branch: int, given: Sequence[Node], moved: S
     for node in moved:
         known[node] = make.copy(node, [known.get(source, make.settled(source)) for source in node.inputs])
     new = {param: known.get(source, source) for param, source in zip(old.params, choose.inputs, strict=True)}
-    return Body(params, tuple(_again(make, one, new) for one in old.yields), ())
-
-
-def _again(make: Make, root: Node, new: dict[Node, Node]) -> Node:
-    for node in topological([root], lambda node: node in new):
-        inputs = [new.get(source, source) for source in node.inputs]
-        new[node] = node if tuple(inputs) == node.inputs else make.copy(node, inputs)
-    return new[root]
+    return Body(params, tuple(on_others(make, one, new) for one in old.yields), ())
 
 
 # ---------------------------------------------------------------- telling

@@ -6,7 +6,7 @@ every convolution behind it copies.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,12 +20,12 @@ from ..sizes import Size, at_least
 from ..types import Axis
 from .base import Change, Mode, Outcome, Pass
 from .making import Make
+from .recognise import Readers, readers
 from .rewriting import rewrite
 
 REACH = 4
 """How many operators number by number are looked through on the way to a convolution."""
 ONE, ZERO = Size.of(1), Size.of(0)
-Readers = Mapping[Node, Sequence[Node]]
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class OneByOne(Pass):
     exact: ClassVar[bool] = False
 
     def run(self, graph: Graph, mode: Mode) -> Outcome:
-        readers = readers_of(graph)
-        found = {node: over for node in graph.nodes if _may_be(node) and (over := slides(node, readers))}
+        read = readers(graph)
+        found = {node: over for node in graph.nodes if _may_be(node) and (over := slides(node, read))}
         plan = orders(graph) if found else None
         taken = {node: over for node, over in found.items() if plan is not None and _innermost(plan.value(node.inputs[0]), over)}
         if not taken:
@@ -45,39 +45,27 @@ class OneByOne(Pass):
         return Outcome(made, tuple(_change(node, over) for node, over in taken.items()))
 
 
-def readers_of(graph: Graph) -> dict[Node, list[Node]]:
-    """Who reads each node; a node that is a result, or what a state becomes, is read by itself too."""
-    found: dict[Node, list[Node]] = {}
-    for node in graph.nodes:
-        for source in node.inputs:
-            found.setdefault(source, []).append(node)
-    for node in (*(output.node for output in graph.outputs), *(node for _, node in graph.updates)):
-        found.setdefault(node, []).append(node)
-    return found
-
-
-def slides(node: Node, readers: Readers) -> tuple[str, ...]:
+def slides(node: Node, read: Readers) -> tuple[str, ...]:
     """The axes along which convolutions slide, in their order, where these alone read a value, all in the same way; else none."""
-    found = {over for reader in _beyond(node, readers) for over in [_slides_over(node, *reader)]}
+    found = {over for reader in _beyond(node, read) for over in [_slides_over(node, *reader)]}
     (over,) = found if len(found) == 1 else ((),)
     return over
 
 
-def _beyond(node: Node, readers: Readers) -> Iterator[tuple[Node, Node]]:
-    """What reads a value beyond new names and functions of one number, and what it reads there."""
+def _beyond(node: Node, read: Readers) -> Iterator[tuple[Node | None, Node]]:
+    """What reads a value beyond new names and functions of one number (None: it is a result), and what it reads there."""
     waiting = [(node, REACH)]
     while waiting:
         now, left = waiting.pop()
-        for reader in readers.get(now, ()):
-            through = reader.op == "rename" or (OPERATORS[reader.op].pointwise and len(reader.inputs) == 1)
-            if through and left and reader is not now:
+        for reader in read[now]:
+            if reader is not None and left and (reader.op == "rename" or (OPERATORS[reader.op].pointwise and len(reader.inputs) == 1)):
                 waiting.append((reader, left - 1))
             else:
                 yield reader, now
 
 
-def _slides_over(node: Node, reader: Node, read: Node) -> tuple[str, ...]:
-    if reader.op != "conv" or reader is node or reader.inputs[0] is not read or read in reader.inputs[1:]:
+def _slides_over(node: Node, reader: Node | None, read: Node) -> tuple[str, ...]:
+    if reader is None or reader.op != "conv" or reader.inputs[0] is not read or read in reader.inputs[1:]:
         return ()
     over: tuple[str, ...] = reader["over"]
     return over if all(node.tensor.has(name) and node.tensor.size(name) == read.tensor.size(name) for name in over) else ()

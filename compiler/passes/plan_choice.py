@@ -38,10 +38,15 @@ class Chooser:
     def _body(self, make: Make, way: Node, inputs: Sequence[Node], branch: int) -> Body:
         params = tuple(make.param(node, choice=self.last, branch=branch, place=place) for place, node in enumerate(inputs))
         new = dict(zip(inputs, params, strict=True))
-        for node in below([way], lambda node: node in new):
-            sources = tuple(new.get(source, source) for source in node.inputs)
-            new[node] = node if sources == node.inputs else make.copy(node, sources)
-        return Body(params, (new[way],), ())
+        return Body(params, (on_others(make, way, new),), ())
+
+
+def on_others(make: Make, root: Node, new: dict[Node, Node]) -> Node:
+    """A node on other inputs than it has, however far below; `new` says which, and learns what is made."""
+    for node in below([root], new.__contains__):
+        sources = tuple(new.get(source, source) for source in node.inputs)
+        new[node] = node if sources == node.inputs else make.copy(node, sources)
+    return new[root]
 
 
 def choices(nodes: Sequence[Node]) -> int:

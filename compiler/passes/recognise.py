@@ -39,6 +39,9 @@ class RecogniseAttention(Pass):
         return Outcome(made, tuple(search.changes), tuple(search.left))
 
 
+Readers = Mapping[Node, Sequence[Node | None]]
+
+
 def readers(graph: Graph) -> dict[Node, list[Node | None]]:
     """Which nodes read each node; None for a result, a state, or the end of a loop's body."""
     found: dict[Node, list[Node | None]] = {node: [] for node in everything(graph)}

@@ -14,8 +14,9 @@ from ..sizes import Size, at_least
 from ..types import Axis, TensorType
 from .base import Change, Mode, Outcome, Pass
 from .making import Make
-from .one_by_one import readers_of, slides
+from .one_by_one import slides
 from .projections import Projection, projection
+from .recognise import readers
 from .rewriting import rewrite
 
 WORDS = ("", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -40,8 +41,8 @@ class Siblings(Pass):
     def run(self, graph: Graph, mode: Mode) -> Outcome:
         weights = weight_only(graph.nodes, {slot for slot, _ in graph.updates})
         paying = [group for group in siblings(graph.nodes, weights) if self._pays(group, mode)]
-        readers = readers_of(graph) if paying else {}
-        apart = [group for group in paying if all(slides(member.node, readers) for member in group)]
+        read = readers(graph) if paying else {}
+        apart = [group for group in paying if all(slides(member.node, read) for member in group)]
         left = tuple(_left(graph, group) for group in apart)
         groups = [_Group(group) for group in paying if group not in apart]
         if not groups:
