@@ -84,6 +84,10 @@ class Difference:
         return self.told or f"{self.name or 'the result'}: off by {self.distance:.3g}, allowed are {self.allowed:.3g}"
 
 
+BACK = 4
+"""How many times as many operations a slope goes through: one that cancels on the way leaves more than those at the ends show."""
+
+
 def all_of(answer: Answer) -> dict[str, Tensor]:
     return {**answer.values, **answer.slopes}
 
@@ -101,7 +105,7 @@ def differences(wanted: Answer, found: Answer) -> list[Difference]:
 def unlike(wanted: Answer, found: Answer) -> list[Difference]:
     """What differs of all that was found."""
     left, right, steep = all_of(wanted), all_of(found), _largest(wanted.slopes.values())
-    least = {name: steep if name in wanted.slopes else 1.0 for name in right}
+    least = {name: BACK * steep if name in wanted.slopes else 1.0 for name in right}
     return [one for name in right if (one := _difference(name, left[name], right[name], least[name])) is not None]
 
 
@@ -110,7 +114,7 @@ def _largest(tensors: Iterable[Tensor]) -> float:
     return max([1.0, *(float(x[x.isfinite()].abs().max()) for x in tensors if bool(x.isfinite().any()))])
 
 
-def _difference(name: str, wanted: Tensor, found: Tensor, least: float) -> Difference | None:
+def _difference(name: str, wanted: Tensor, found: Tensor, least: float = 1.0) -> Difference | None:
     """What is more than the rounding of a few operations on numbers as large as those wanted, and as `least`."""
     if wanted.shape != found.shape or wanted.dtype != found.dtype:
         told = f"{name}: {wanted.dtype} {tuple(wanted.shape)} becomes {found.dtype} {tuple(found.shape)}"
