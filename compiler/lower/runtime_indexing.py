@@ -30,3 +30,10 @@ def sample(x: Tensor, places: list[Tensor], mode: str, padding: str) -> Tensor:
     wanted = stacked.reshape(x.shape[0], *[1] * (len(sizes) - 1), stacked.shape[1], len(sizes))
     found = torch.nn.functional.grid_sample(images, wanted, mode=mode, padding_mode=padding, align_corners=False)
     return found.flatten(2).to(x.dtype)
+
+
+def fold(columns: Tensor, size: list[int], kernel: list[int], **steps: list[int]) -> Tensor:
+    """Windows [B, K, Y] added up to one channel, [B, 1, *size]; what PyTorch refuses, nothing to add, is zero."""
+    if columns.numel() == 0:
+        return columns.sum() + columns.new_zeros(columns.shape[0], 1, *size)
+    return torch.nn.functional.fold(columns, tuple(size), tuple(kernel), **{name: tuple(step) for name, step in steps.items()})

@@ -116,7 +116,7 @@ def _folded_size(call: Call, whole: AxisRef, many: Size, kernel: Size, stride: S
 
 
 def _lower_fold(e: Emitter, node: Node) -> Value:
-    """`torch.nn.functional.fold` knows images: here they have one column."""
+    """PyTorch knows images: here they have one column."""
     x = node.inputs[0]
     value, (windows, inside) = e.value(x), node["parts"]
     rest = [Axis(name, x.tensor.size(name)) for name in value.axes if name not in (windows, inside)]
@@ -130,7 +130,7 @@ def _lower_fold(e: Emitter, node: Node) -> Value:
         options["dilation"] = [e.size(node["dilation"]), 1]
     if before == after and before.constant() != 0:
         options["padding"] = [e.size(before), 0]
-    fx = e.call("torch.nn.functional.fold", columns, [e.size(full), 1], [e.size(x.tensor.size(inside)), 1], **options)
+    fx = e.call("runtime.fold", columns, [e.size(full), 1], [e.size(x.tensor.size(inside)), 1], **options)
     if before != after:
         fx = e.call("torch.narrow", fx, 2, e.size(before), e.size(length))
     return e.unflat(fx, [rest, [], [Axis(node["axis"], length)], []])

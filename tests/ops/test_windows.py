@@ -103,6 +103,17 @@ def test_what_windows_cover_is_the_size_without_another() -> None:
     assert m(randn(2, 8)).shape == (2, 8)
 
 
+@pytest.mark.parametrize("shape", [(2, 0, 5, 2), (2, 2, 0, 2), (0, 2, 3, 2)])
+def test_windows_that_hold_nothing_add_up_to_zero(shape: tuple[int, ...]) -> None:
+    m = module("fold(y, Y u -> H, stride=4)", "y: [*, Y, u, D]", "[*, H, D]")
+    y = randn(*shape).requires_grad_()
+    given = m(y)
+    assert torch.equal(given, torch.zeros(shape[0], (shape[1] - 1) * 4 + shape[2], 2, dtype=torch.float64))
+    given.sum().backward()
+    assert y.grad is not None
+    assert y.grad.shape == y.shape
+
+
 # ---------------------------------------------------------------- resize
 
 
