@@ -13,8 +13,9 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -46,22 +47,31 @@ def run(options: argparse.Namespace) -> list[Ran]:
     """All ranges that are not done yet, side by side; every one is noted when it is finished. What ran, now and earlier."""
     options.into.mkdir(parents=True, exist_ok=True)
     known, commit = read(options.notes), _commit()
-    waiting = [*left(known, options.seed, options.seed + options.count, CHUNK)]
+    waiting = left(known, options.seed, options.seed + options.count, CHUNK)
     end = time.monotonic() + 60 * options.minutes if options.minutes else float("inf")
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(options.jobs, context, max_tasks_per_child=MOST_CHUNKS) as pool:
-        while waiting and time.monotonic() < end:
-            batch, waiting = waiting[: 4 * options.jobs], waiting[4 * options.jobs :]
-            for future in as_completed([pool.submit(work, first, count, str(options.into)) for first, count in batch]):
-                first, count, text = future.result()
-                known.append(Ran(first, count, commit, tally(text)))
-                with options.notes.open("a", encoding="utf-8") as file:
-                    file.write(known[-1].line())
-            total = summed(known)
-            print(f"{total.programs:,} programs, {len(total.failures)} failures, {total.seconds:.0f} s of work", flush=True)
+    for first, count, text in side_by_side(waiting, options.jobs, options.into, end):
+        known.append(Ran(first, count, commit, tally(text)))
+        with options.notes.open("a", encoding="utf-8") as file:
+            file.write(known[-1].line())
+        total = summed(known)
+        print(f"{total.programs:,} programs, {len(total.failures)} failures, {total.seconds:.0f} s of work", flush=True)
     known.sort(key=lambda one: one.first)
     write(options.notes, known)
     return [one for one in known if options.seed <= one.first < options.seed + options.count]
+
+
+def side_by_side(ranges: Iterator[tuple[int, int]], jobs: int, into: Path, end: float) -> Iterator[tuple[int, int, str]]:
+    """The ranges as they are finished. No process waits for another; after `end` none begins."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, max_tasks_per_child=MOST_CHUNKS) as pool:
+        running: set[Future[tuple[int, int, str]]] = set()
+        while True:
+            if time.monotonic() < end:
+                running |= {pool.submit(work, *one, str(into)) for one in islice(ranges, jobs + 1 - len(running))}
+            if not running:
+                return
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
 
 
 def summed(known: Sequence[Ran]) -> Tally:

@@ -56,7 +56,7 @@ def default_scale(e: Emitter, features: Size) -> Value:
     """One over the root of how many products make a score, as a number."""
     if features.integer() == 0:
         return Value(1.0, ())
-    return Value(e.call("operator.pow", e.size(features), -0.5), ())
+    return Value(e.call("runtime.power", e.size(features), -0.5), ())
 
 
 def meet(e: Emitter, keys: Sequence[str], *values: Value) -> tuple[list[Any], tuple[str, ...]]:

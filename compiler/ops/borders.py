@@ -69,8 +69,8 @@ def _build_pad(call: Call) -> Node:
     x = call.x
     for ref, before, after in pads:
         size = call.axis(ref).size
-        if mode in ("reflect", "circular"):
-            most = maximum(before, after) + (1 if mode == "reflect" else 0)
+        if mode != "constant":
+            most = Size.of(1) if mode == "replicate" else maximum(before, after) + (1 if mode == "reflect" else 0)
             call.make.require_at_least(size, most, f"`{ref.name}` is too short for this {mode} padding", ref.span, "E0208")
         call.make.declare(ref, size + before + after)
     flat = [(ref.symbol, before, after) for ref, before, after in pads]
@@ -91,10 +91,10 @@ def _lower_pad(e: Emitter, node: Node) -> Value:
     rest = [axis for axis in source.axes if axis.name not in padded]
     rest.sort(key=lambda axis: value.axes.index(axis.name))
     inner = sorted(padded, key=value.axes.index)
-    fx = e.flat(value, [rest, *([Axis(name, source.tensor.size(name))] for name in inner)])
+    fx = e.flat(value, [rest, [], *([Axis(name, source.tensor.size(name))] for name in inner)])  # of no batch PyTorch copies nothing
     amounts = [number for name in reversed(inner) for number in padded[name]]
     fx = _copy_borders(e, fx, amounts, node["mode"], node.dtype == "bool")
-    return e.unflat(fx, [rest, *([Axis(name, node.tensor.size(name))] for name in inner)])
+    return e.unflat(fx, [rest, [], *([Axis(name, node.tensor.size(name))] for name in inner)])
 
 
 def _copy_borders(e: Emitter, fx: Any, amounts: list[Any], mode: str, is_bool: bool) -> Any:

@@ -126,14 +126,19 @@ class _Shape:
         self.rest = [before[name] for name in self.value.axes if name not in old]
         self.old, self.new = [before[name] for name in old], [after[name] for name in new]
 
+    @property
+    def as_images(self) -> bool:
+        """Whether the other axes are a batch and channels as they stand. PyTorch's kernels refuse no channels, so their number is known."""
+        return len(self.rest) == 2 and bool(self.rest[1].size.constant())
+
     def batched(self) -> Any:
         """Exactly one batch and one channel dimension before the windows."""
-        if len(self.rest) == 2:
+        if self.as_images:
             return self.plain()
         return self.e.flat(self.value, [self.rest, [], *([axis] for axis in self.old)])
 
     def unbatched(self, fx: Any) -> Value:
-        if len(self.rest) == 2:
+        if self.as_images:
             return self.named(fx)
         return self.e.unflat(fx, [self.rest, [], *([axis] for axis in self.new)])
 

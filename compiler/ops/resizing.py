@@ -102,7 +102,8 @@ def _lower_resize(e: Emitter, node: Node) -> Value:
     value = e.value(x)
     inner = sorted(names, key=value.axes.index)
     rest = [Axis(name, x.tensor.size(name)) for name in value.axes if name not in names]
-    batch = [rest[:1], rest[1:]] if len(rest) > 1 else [[], rest]
+    # PyTorch refuses no channels: what may be nothing is a batch.
+    batch = [rest[:1], rest[1:]] if all(axis.size.constant() for axis in rest[1:]) else [rest, []]
     # The cubic filter and the one against aliasing want two axes; a first one of size 1 changes nothing.
     images = mode == "bicubic" or node["antialias"]
     extra: list[list[Axis]] = [[]] if images and len(inner) == 1 else []

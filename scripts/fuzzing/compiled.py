@@ -29,9 +29,10 @@ REFUSED = (
     "Kernel size can't be greater than actual input size",
     "0.0 cannot be raised to a negative power",
     "degrees of freedom is <= 0",
+    "MKL FFT error",
 )
 """What is said of a batch norm in training that has one number for a channel, of a convolution over nothing, of the scale of attention
-along an empty axis, and of a variance of nothing."""
+along an empty axis, of a variance of nothing, and of no Fourier transforms at all."""
 
 
 def compiled_differences(program: Program, mode: Mode, case: Case, wanted: Answer) -> list[Difference] | None:

@@ -366,6 +366,7 @@ def test_flip_turns_the_axes_named() -> None:
         ("pad(x, N=[1, 2, 3])", "E0303", "needs two numbers"),
         ("pad(x, N=[-1, 0])", "E0207", "negative"),
         ("pad(x, N=4, mode=reflect)", "E0208", "too short for this reflect padding"),
+        ("pad(x[N=4..], N=1, mode=replicate)", "E0208", "too short for this replicate padding"),
         ("pad(x, N=1, mode=reflct)", "E0105", "did you mean `reflect`"),
         ("roll(x, K=1)", "E0201", "no axis `K`"),
         ("flip(x, K)", "E0201", "no axis `K`"),

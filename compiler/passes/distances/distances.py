@@ -57,6 +57,10 @@ class _Parts:
     def ground(self) -> frozenset[Node]:
         return ground_of([*self.main, *self.extras.values()], len(self.main), ("gather",))
 
+    def have(self, axes: Sequence[Axis]) -> bool:
+        """Whether each of the axes is one of an input."""
+        return {axis.name for axis in axes} <= {name for one in (*self.main, *self.extras.values()) for name in one.tensor.names}
+
 
 @dataclass
 class _Rule:
@@ -94,11 +98,12 @@ class _Rule:
         if bias is None or node["by"] not in SHIFTED:
             return None
         left = seen(make, bias, parts.keys)
-        if left is bias:
+        extras = {name: left if name == "bias" else one for name, one in parts.extras.items()}
+        short = _Parts(parts.main, {name: one for name, one in extras.items() if one is not None}, parts.keys)
+        if left is bias or not short.have(node.axes):
             return None
         self.changes.append(Change(f"what the bias of {_name(node)} adds to every key of a row alike is left out", (node.span,)))
-        extras = {name: left if name == "bias" else one for name, one in parts.extras.items() if name != "bias" or left is not None}
-        return _Parts(parts.main, {name: one for name, one in extras.items() if one is not None}, parts.keys)
+        return short
 
     def _viewed(self, make: Make, node: Node, parts: _Parts) -> Node | None:
         if len(parts.keys) != 1 or (self.mode == "train" and node["dropout"]):
