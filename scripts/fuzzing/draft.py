@@ -92,7 +92,7 @@ class Draft(Sheet):
         """The program with its last value and a few others as results."""
         made = [var for var in self.vars.values() if var.name.startswith("v") and var.kind != "complex"]
         if not made:
-            self.let("tanh(x0)")
+            self.let("tanh(x0)" if self.vars else f"mean(x0, {' '.join(self.sizes)})")  # of inputs that are all too large, something small
             made = [self.vars[list(self.vars)[-1]]]
         chosen = [made[-1], *self.some(made, 0, 3)] if self.chance(0.6) else [made[-1]]
         return self.program(self.seed, self._orders(chosen))

@@ -48,6 +48,10 @@ def test_a_number_is_a_program() -> None:
     assert len({program(seed).text for seed in range(50)}) == 50
 
 
+def test_inputs_that_are_all_too_large_give_a_program() -> None:
+    assert "mean(x0, H D N C)" in program(84318).text
+
+
 def test_programs_have_open_and_fixed_sizes_several_results_and_all_kinds_of_inputs() -> None:
     made = [program(seed) for seed in range(60)]
     assert any(one.bind for one in made)
