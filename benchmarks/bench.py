@@ -1,7 +1,7 @@
 """The benchmark: every row, or those named, in processes of their own; then the table, the picture and the page from all rows there are.
 
     python benchmarks/bench.py [ROW ...]            all rows without a name; `--list` prints the names
-    python benchmarks/bench.py --quick [ROW ...]    few rounds, malloc as it is, nothing that compiles for long
+    python benchmarks/bench.py --quick [ROW ...]    few rounds, malloc as it is, nothing that compiles for long; only printed
     python benchmarks/bench.py --report             measures nothing
 
 On a machine that others use, `--threads 1 --clock processor` counts the time of one thread alone. What is measured lies in
@@ -22,6 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import torch
 from harness.report import report
 from harness.results import BENCHMARKS, Result, Setting, machine, path, study, write
+from harness.summary import line
+from harness.table import text
 from harness.ways import FLEX, INDUCTOR
 from workloads import BY_NAME, ROWS
 
@@ -37,7 +39,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("rows", nargs="*", metavar="ROW")
     parser.add_argument("--list", action="store_true", help="print the names of the rows")
     parser.add_argument("--report", action="store_true", help="only put together what was measured before")
-    parser.add_argument("--quick", action="store_true", help="3 rounds, malloc as it is, no inductor for attn and no FlexAttention")
+    parser.add_argument("--quick", action="store_true", help="a first look, not kept: 3 rounds, malloc as it is, no inductor")
     parser.add_argument("--missing", action="store_true", help="only rows that have no result yet")
     parser.add_argument("--rounds", type=int, default=None, help="9 unless given")
     parser.add_argument("--threads", type=int, default=2)
@@ -83,13 +85,20 @@ def run(row: str, options: argparse.Namespace) -> bool:
     if row in STUDIES:
         return studied(row)
     start, here = time.perf_counter(), machine()
-    settings = ("default",) if options.quick else tuple(SETTINGS)
-    found = {setting: measured(row, setting, options) for setting in settings}
+    found = {setting: measured(row, setting, options) for setting in SETTINGS}
     if any(found.values()):
         result = Result(row=row, machine=here, **found)
         write(path(row), result.model_dump_json(indent=1) + "\n")
     print(f"{row}: {time.perf_counter() - start:.0f} s", flush=True)
     return all(found.values())
+
+
+def glance(row: str, options: argparse.Namespace) -> bool:
+    """Measures a row with malloc as it is and prints its table; what lies in `benchmarks/results/` stays. False where a process failed."""
+    found = measured(row, "default", options)
+    made = line(BY_NAME[row], Result(row=row, machine=machine(), default=found), "default")
+    print(text([made], [BY_NAME[row]], "as it is") if made else f"{row}: nothing was measured", flush=True)
+    return made is not None
 
 
 def main(arguments: list[str]) -> int:
@@ -103,6 +112,9 @@ def main(arguments: list[str]) -> int:
     options.rounds = options.rounds or (3 if options.quick else 9)
     names = [] if options.report else options.rows or [*BY_NAME, *STUDIES]
     names = [name for name in names if not (options.missing and (path(name).exists() or study(name).exists()))]
+    if options.quick:
+        seen = [glance(name, options) for name in names if name in BY_NAME]
+        return 0 if all(seen) else 1
     fine = [run(name, options) for name in names]
     wrong = report()
     return 1 if wrong or not all(fine) else 0

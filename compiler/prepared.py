@@ -10,6 +10,7 @@ from .ops.attend_held import made_in_chunks
 from .ops.attend_way import attend_way, roles
 from .ops.base import OPERATORS
 from .ops.facts import is_number
+from .ops.mask_groups import looked_at
 from .ops.pairs import by_positions
 from .sizes import Size
 from .types import TensorType, TupleType, is_tuple
@@ -46,12 +47,12 @@ def _read(graph: Graph, fixed: Collection[Node], kept: Collection[Node]) -> froz
 
 
 def _inputs(node: Node) -> tuple[Node, ...]:
-    """What a node reads: not a mask that is a flag, or a function of a pair."""
+    """What a node reads: not a mask that is a flag, or a function of a pair, and of one that is planned as it runs what the plan reads."""
     layout = attend_way(node).layout if node.op == "attend" and "where" in node["extras"] else None
-    if layout is None or not (layout.causal or by_positions(roles(node), layout)):
+    if layout is None or not (layout.causal or layout.planned or by_positions(roles(node), layout)):
         return node.inputs
     mask = roles(node).extras["where"]
-    return tuple(source for source in node.inputs if source is not mask)
+    return (*(source for source in node.inputs if source is not mask), *looked_at(layout.planned))
 
 
 def _is_small(node: Node) -> bool:

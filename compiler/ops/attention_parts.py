@@ -54,8 +54,9 @@ def parts_of(e: Emitter, node: Node) -> Parts:
 
 def default_scale(e: Emitter, features: Size) -> Value:
     """One over the root of how many products make a score, as a number."""
-    if features.integer() == 0:
-        return Value(1.0, ())
+    known = features.integer()
+    if known is not None:
+        return Value(float(known) ** -0.5 if known else 1.0, ())
     return Value(e.call("runtime.power", e.size(features), -0.5), ())
 
 

@@ -58,6 +58,19 @@ class Prefix:
     strict: bool = False
 
 
+def looked_at(planned: Groups | Routed | Prefix | None) -> tuple[Node, ...]:
+    """The nodes under a mask that its plan is made of."""
+    match planned:
+        case Groups(ids, _, keep):
+            return (ids.node,) if keep is None else (ids.node, keep.node)
+        case Routed(chosen):
+            return (chosen.node,)
+        case Prefix(last):
+            return (last,)
+        case None:
+            return ()
+
+
 def prefix(mask: Node, key: str) -> Prefix | None:
     """What a mask says where it compares the position of the key with one whole number that a run tells."""
     node, names = conditions(mask)[0]
