@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import torch
 from harness.report import report
-from harness.results import BENCHMARKS, Result, Setting, machine, path, study, write
+from harness.results import BENCHMARKS, Result, Setting, machine, path, read, study, write
 from harness.summary import line
 from harness.table import text
 from harness.ways import FLEX, INDUCTOR
@@ -32,6 +32,7 @@ STUDIES = {"compile-time": "compile_time.py", "memory": "memory.py"}
 """What is no comparison of times in turns, and has a script of its own, whose output is kept as it is."""
 PASSED = ("rounds", "threads", "clock", "limit", "budget")
 SETTINGS: dict[str, dict[str, str]] = {"default": {}, "raised": RAISED}
+"""Settings of malloc by name: as it is, and keeping freed memory instead of giving it back to the system."""
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
@@ -41,6 +42,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--report", action="store_true", help="only put together what was measured before")
     parser.add_argument("--quick", action="store_true", help="a first look, not kept: 3 rounds, malloc as it is, no inductor")
     parser.add_argument("--missing", action="store_true", help="only rows that have no result yet")
+    parser.add_argument("--malloc", choices=tuple(SETTINGS), help="only this setting of malloc; the other stays if it is of this commit")
     parser.add_argument("--rounds", type=int, default=None, help="9 unless given")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--clock", choices=("wall", "processor"), default="wall")
@@ -84,10 +86,11 @@ def run(row: str, options: argparse.Namespace) -> bool:
     """Measures a row and keeps the result. False where a process failed."""
     if row in STUDIES:
         return studied(row)
-    start, here = time.perf_counter(), machine()
-    found = {setting: measured(row, setting, options) for setting in SETTINGS}
+    start, here, before = time.perf_counter(), machine(), read(row)
+    found = {setting: measured(row, setting, options) for setting in ((options.malloc,) if options.malloc else SETTINGS)}
     if any(found.values()):
-        result = Result(row=row, machine=here, **found)
+        kept = {name: getattr(before, name) for name in SETTINGS} if before and before.machine == here else {}
+        result = Result(row=row, machine=here, **{**kept, **found})
         write(path(row), result.model_dump_json(indent=1) + "\n")
     print(f"{row}: {time.perf_counter() - start:.0f} s", flush=True)
     return all(found.values())
