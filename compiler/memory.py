@@ -19,8 +19,8 @@ from .sizes.prove import SMALL_EFFORT, at_least
 if TYPE_CHECKING:
     from .passes.base import Mode
 
-NOMINAL = 1024
-"""What an unbound size counts as where only numbers tell which moment is the largest; leading axes count as 1."""
+NOMINAL, SMALL = 1024, 64
+"""What an unbound size counts as where only numbers tell which moment is the largest, and one with a small letter; leading axes are 1."""
 MOST_ARMS = 3
 """A peak is the maximum of at most this many formulas."""
 VIEWS = FREE | {"merge"}
@@ -60,8 +60,8 @@ def peak_memory(graph: Graph, mode: Mode = "train", spared: Collection[Node] = (
 
 
 def nominal(name: str) -> int:
-    """The size that stands for one that is not bound."""
-    return 1 if name == "*" else NOMINAL
+    """The size that stands for one that is not bound. Small letters are heads and what is in a head by custom."""
+    return 1 if name == "*" else SMALL if name[0].islower() else NOMINAL
 
 
 # ---------------------------------------------------------------- moments

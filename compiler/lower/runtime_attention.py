@@ -17,6 +17,14 @@ def sink_softmax(x: Tensor, sink: Tensor) -> Tensor:
     return torch.softmax(logits, -1).narrow(-1, 0, x.shape[-1])
 
 
+def features_last(q: Tensor) -> Tensor:
+    """The queries of an attention, with features side by side in memory where torch.compile or torch.export looks.
+
+    Inductor of PyTorch 2.13 takes the result of attention to lie otherwise than it does where neither queries nor keys nor values do.
+    """
+    return q.contiguous() if torch.compiler.is_compiling() and q.stride(-1) != 1 else q
+
+
 def masked_attention(
     q: Tensor,
     k: Tensor,

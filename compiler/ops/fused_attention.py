@@ -109,7 +109,10 @@ def _queries_and_keys(e: Emitter, parts: Parts, layout: Layout) -> tuple[Any, An
         k = tuple(combine(e, parts.keys, "operator.mul", value, parts.scale) for value in k)
     left = [_four(e, parts, value, (layout.batch, layout.heads, layout.rows, own)) for value, own in zip(q, dots, strict=True)]
     right = [_four(e, parts, value, (layout.batch, layout.heads, parts.keys, own)) for value, own in zip(k, dots, strict=True)]
-    return (left[0], right[0]) if len(dots) == 1 else (e.call("torch.cat", left, -1), e.call("torch.cat", right, -1))
+    if len(dots) > 1:
+        return e.call("torch.cat", left, -1), e.call("torch.cat", right, -1)
+    aside = q[0].axes and q[0].axes[-1] not in dots[0]
+    return e.call("runtime.features_last", left[0]) if aside else left[0], right[0]
 
 
 def _four(e: Emitter, parts: Parts, value: Value, dimensions: Dimensions) -> Any:

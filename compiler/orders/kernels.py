@@ -233,6 +233,7 @@ RULES: dict[str, Rule] = {
     "torch.matmul": _matmul,
     "torch.baddbmm": _batched,
     "torch.nn.functional.scaled_dot_product_attention": _attention,
+    "runtime.features_last": _view("detach"),  # in eager it is the same tensor
     "runtime.masked_attention": _masked_attention,
     "runtime.sink_attention": _sink_attention,
     "runtime.distance_attention": _attention_in_parts,

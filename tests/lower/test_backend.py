@@ -195,3 +195,27 @@ def test_bools_are_compared_as_inductor_can() -> None:
     same, other = module(both, both)
     assert torch.equal(same, torch.eye(2, dtype=torch.bool))
     assert torch.equal(other, ~same)
+
+
+CHANNELS = """use std.channel_tokens (channel_group)
+
+block t(x: [*, N, D]) -> [*, N, D] {
+    return channel_group(x, groups=2) as a
+}
+"""
+
+
+def test_attention_whose_features_lie_apart_is_the_same_by_inductor() -> None:
+    eager, inductor = (attn.compile(attn.text(CHANNELS), bind={"D": 64}, mode="infer", backend=name) for name in ("eager", "inductor"))
+    inductor.load_state_dict(eager.state_dict())
+    x = torch.randn(1, 49, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(inductor(x), eager(x))
+        torch.testing.assert_close(torch.compile(eager)(x), eager(x))
+
+
+def test_auto_takes_a_head_for_small() -> None:
+    text = "use std.linear (linear_attend)\nblock t(q: [*, h, N, d], k: [*, h, N, d], v: [*, h, N, e]) -> [*, h, N, e] {\n"
+    read = attn.load(attn.text(f"{text}    return linear_attend(q, k, v, causal=true)\n}}\n"))
+    choice = chosen_backend("auto", chosen_optimiser(2, "infer")(read.graph()).graph)
+    assert (choice.backend, dict(choice.sizes)) == ("inductor", {"*": 1, "N": 1024, "d": 64, "e": 64, "h": 64})
