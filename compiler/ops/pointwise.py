@@ -93,6 +93,8 @@ def build_function(row: Function, call: Call) -> Node:
     x = call.x
     if row.real:
         no_complex(call, (x,))
+    if row.name == "softplus" and call["beta"] == 0:
+        raise call.fault("E0303", "`beta` must not be 0: the result is divided by it", call.at("beta"))
     dtype = arithmetic_type(x.dtype) if row.whole else floating_type(x.dtype)
     if row.name == "abs" and dtype == "complex":
         dtype = "float"

@@ -13,7 +13,7 @@ from math import isfinite
 from ...dsl.frozen import frozen
 from ..graph import Node
 from ..ops.facts import is_number
-from ..sizes import Size
+from ..sizes import Size, product
 
 MAX_NODES = 40
 MAX_FACTORS = 10
@@ -205,7 +205,7 @@ def is_biased(node: Node) -> bool:
 
 def _averaged(node: Node, term: Term) -> Term:
     """A mean is a sum over the number of positions."""
-    return replace(term, size=term.size * node.tensor.elements() / node.inputs[0].tensor.elements())
+    return replace(term, size=term.size / product(axis.size for axis in node.inputs[0].axes if not node.tensor.has(axis.name)))
 
 
 def _widened(term: Term) -> Term:

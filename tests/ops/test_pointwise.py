@@ -224,6 +224,7 @@ def test_maximum_of_one_offers_the_reduction() -> None:
 
 def test_clamp_needs_a_limit() -> None:
     assert "E0305" in fault("clamp(x)")
+    assert "`beta` must not be 0" in fault("softplus(x, beta=0)")
 
 
 # ---------------------------------------------------------------- casts and detach
