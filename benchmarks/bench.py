@@ -40,7 +40,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("rows", nargs="*", metavar="ROW")
     parser.add_argument("--list", action="store_true", help="print the names of the rows")
     parser.add_argument("--report", action="store_true", help="only put together what was measured before")
-    parser.add_argument("--quick", action="store_true", help="a first look, not kept: 3 rounds, malloc as it is, no inductor")
+    parser.add_argument("--quick", action="store_true", help="a first look at rows, not kept: 3 rounds, no inductor, no FlexAttention")
     parser.add_argument("--missing", action="store_true", help="only rows that have no result yet")
     parser.add_argument("--malloc", choices=tuple(SETTINGS), help="only this setting of malloc; the other stays if it is of this commit")
     parser.add_argument("--rounds", type=int, default=None, help="9 unless given")
@@ -53,6 +53,9 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     unknown = [name for name in options.rows if name not in BY_NAME and name not in STUDIES]
     if unknown:
         parser.error(f"no row {', '.join(unknown)}; --list prints all names")
+    slow = [name for name in options.rows if name in STUDIES]
+    if options.quick and (slow or options.malloc):
+        parser.error(f"--quick takes neither --malloc nor {' nor '.join(STUDIES)}")
     return options
 
 

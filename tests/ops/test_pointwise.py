@@ -224,6 +224,9 @@ def test_maximum_of_one_offers_the_reduction() -> None:
 
 def test_clamp_needs_a_limit() -> None:
     assert "E0305" in fault("clamp(x)")
+
+
+def test_softplus_is_not_divided_by_nothing() -> None:
     assert "`beta` must not be 0" in fault("softplus(x, beta=0)")
 
 
