@@ -15,13 +15,17 @@ from .runtime_attention import masked_attention
 from .runtime_parts import is_planned
 
 BLOCK = 64
-"""Rows and keys in a block."""
+"""Rows and keys in the smallest block."""
+LARGER = (1, 2, 4)
+"""Blocks of so many times as many are compared."""
+COPY = 64
+"""A key that a block of rows meets takes as long as so many rows more: it is copied, and PyTorch is slower with few rows."""
 SHORTEST = 512
 """Blocks are not looked for among fewer rows or keys."""
 LIVE = 0.6
 """The largest part of the blocks for which that is worth it."""
-MOST = 1 << 14
-"""So many keys are copied for one call, a key as often as blocks of rows meet it."""
+MOST = 1 << 22
+"""So many numbers of keys, or of values, are copied for one call, a key as often as blocks of rows meet it: glibc keeps that memory."""
 KEPT = 32
 """So many plans are kept, each of one mask at one size."""
 
@@ -39,9 +43,10 @@ def block_attention(q: Tensor, k: Tensor, v: Tensor, mask: Callable[..., Tensor]
         at, to = (torch.arange(count, device=q.device) for count in (rows, keys))
         where = mask(0, 0, at.unsqueeze(-1), to, *given)
         return masked_attention(q, k, v, where.expand(rows, keys)[None, None], None, scale)
-    order, groups, some = plan
-    q, k, v = (as_blocks(x, BLOCK) for x in (q, k, v))
-    found = [one_block_group((q, k, v), some_rows, met, where, scale) for some_rows, met, where in groups]
+    block, order, groups, some = plan
+    q, k, v = (as_blocks(x, block) for x in (q, k, v))
+    most = MOST // max(1, *(x[..., 0, :, :].numel() for x in (k, v)))
+    found = [one_block_group((q, k, v), *piece, scale) for group in groups for piece in in_pieces(*group, most)]
     y = torch.cat(found, -3).index_select(-3, order).flatten(-3, -2)[..., :rows, :]
     return y if some is None else torch.where(some, y, 0)
 
@@ -52,12 +57,20 @@ def as_blocks(x: Tensor, block: int) -> Tensor:
     return x.reshape(*x.shape[:-2], -1, block, x.shape[-1])
 
 
+def in_pieces(rows: Tensor, keys: Tensor, where: Tensor | None, most: int) -> list[Any]:
+    """A group in parts for which no more than `most` blocks of keys are copied, or those of one block of rows."""
+    size = max(1, most // keys.shape[-1])
+    if where is None or where.shape[1] == 1:
+        return [(rows[at : at + size], keys[at : at + size], where) for at in range(0, len(rows), size)]
+    return [(rows[at : at + size], keys[at : at + size], where[:, at : at + size]) for at in range(0, len(rows), size)]
+
+
 def one_block_group(blocks: Sequence[Tensor], rows: Tensor, keys: Tensor, where: Tensor | None, scale: float) -> Tensor:
-    """The blocks `rows` [group] of queries, each with its blocks of `keys` [group * many] and a mask [1, group, block, many * block]."""
+    """The blocks `rows` [group] of queries, each with its blocks of `keys` [group, many]; a mask [1, group or 1, block, many * block]."""
     q, k, v = blocks
     batch, heads, count = q.shape[0], q.shape[1], len(rows)
     asked = q.index_select(-3, rows).flatten(0, 1)
-    met, taken = (x.index_select(-3, keys).view(batch * heads, count, -1, x.shape[-1]) for x in (k, v))
+    met, taken = (x.index_select(-3, keys.flatten()).view(batch * heads, count, -1, x.shape[-1]) for x in (k, v))
     y = torch.nn.functional.scaled_dot_product_attention(asked, met, taken, attn_mask=where, scale=scale)
     return y.reshape(batch, heads, *y.shape[1:])
 
@@ -73,31 +86,22 @@ def kept_plan(mask: Callable[..., Tensor], *said: Any) -> Any:
 
 
 def block_plan(mask: Callable[..., Tensor], given: tuple[Any, ...], rows: int, keys: int, block: int) -> Any:
-    """Where each block of rows comes to lie, the groups, and which rows have a key (None: all); None where most blocks have a pair.
+    """The size of a block, where each block of rows comes to lie, the groups, and which rows have a key (None: all).
 
-    A group is its blocks of rows, their blocks of keys one after the other, and the mask in these (None: all is allowed).
+    None where most blocks have a pair. A group is its blocks of rows, their blocks of keys, and the mask in these (None: all is allowed).
     """
     with torch.inference_mode(False), torch.no_grad():
-        alike: dict[int, list[Any]] = {}
+        found: list[tuple[Tensor, Tensor]] = []
         total, most = 0, LIVE * (-(-rows // block)) * (-(-keys // block))
-        for index, start in enumerate(range(0, rows, block)):
-            where = mask_strip(mask, given, (start, min(start + block, rows)), keys, block)
-            live: Any = where.any(0).any(-1).nonzero().flatten()
-            live = live if len(live) else live.new_zeros(1)
-            total += len(live)
+        for start in range(0, rows, block):
+            found.append(live_blocks(mask_strip(mask, given, (start, min(start + block, rows)), keys, block)))
+            total += len(found[-1][0])
             if total > most:
                 return None
-            alike.setdefault(len(live), []).append((index, live, where.index_select(1, live).flatten(1)))
-        return planned_groups(in_pieces(alike, block), rows)
-
-
-def in_pieces(alike: dict[int, list[Any]], block: int) -> list[list[Any]]:
-    """Blocks of rows by how many blocks of keys they meet, so many together that no more than `MOST` keys are copied."""
-    made: list[list[Any]] = []
-    for many, group in alike.items():
-        size = max(1, MOST // (many * block))
-        made += [group[start : start + size] for start in range(0, len(group), size)]
-    return made
+        times = larger_blocks([live for live, _ in found], -(-keys // block), block)
+        if times > 1:
+            found = joined_blocks(found, -(-keys // block), times)
+        return block * times, *planned_groups(found, rows)
 
 
 def mask_strip(mask: Callable[..., Tensor], given: tuple[Any, ...], ends: tuple[int, int], keys: int, block: int) -> Tensor:
@@ -108,15 +112,51 @@ def mask_strip(mask: Callable[..., Tensor], given: tuple[Any, ...], ends: tuple[
     return where.reshape(block, -1, block)
 
 
-def planned_groups(groups: list[list[tuple[int, Tensor, Tensor]]], rows: int) -> Any:
+def live_blocks(where: Tensor) -> tuple[Tensor, Tensor]:
+    """The blocks of keys that a mask [block, key blocks, block] allows a pair of, the first where it allows none, and the mask in them."""
+    live = where.any(0).any(-1).nonzero().flatten()
+    live = live if len(live) else live.new_zeros(1)
+    return live, where.index_select(1, live)
+
+
+def larger_blocks(lives: Sequence[Tensor], wide: int, block: int) -> int:
+    """How many times as many rows and keys a block has best; `wide` blocks of keys there are, of which `lives` are met."""
+    most = max(LARGER)
+    lit = torch.zeros(len(lives) + -len(lives) % most, wide + -wide % most, dtype=torch.bool, device="cpu")
+    for row, live in zip(lit, lives, strict=False):
+        row[live] = True
+
+    def cost(times: int) -> int:
+        larger = lit.reshape(lit.shape[0] // times, times, -1, times).any(1).any(-1)
+        return int(larger.sum()) * times * (times * block + COPY)
+
+    return min(LARGER, key=cost)
+
+
+def joined_blocks(found: Sequence[tuple[Tensor, Tensor]], wide: int, times: int) -> list[tuple[Tensor, Tensor]]:
+    """The same mask in blocks of `times` as many rows and keys."""
+    made: list[tuple[Tensor, Tensor]] = []
+    block = found[0][1].shape[0]
+    for start in range(0, len(found), times):
+        where = torch.zeros(times, block, wide + -wide % times, block, dtype=torch.bool, device="cpu")
+        for strip, (live, allowed) in zip(where, found[start : start + times], strict=False):
+            strip[:, live] = allowed
+        made.append(live_blocks(where.view(times * block, -1, times * block)))
+    return made
+
+
+def planned_groups(found: Sequence[tuple[Tensor, Tensor]], rows: int) -> Any:
     """The plan of blocks that meet equally many blocks of keys. Rows without a key look at all that their block meets."""
-    made: list[tuple[Tensor, Tensor, Tensor | None]] = []
-    for group in groups:
-        where = torch.stack([one for _, _, one in group])
+    alike: dict[int, list[int]] = {}
+    for index, (live, _) in enumerate(found):
+        alike.setdefault(len(live), []).append(index)
+    groups: list[tuple[Tensor, Tensor, Tensor | None]] = []
+    for group in alike.values():
+        where = torch.stack([found[index][1].flatten(1) for index in group])
         where = (where | ~where.any(-1, keepdim=True)).unsqueeze(0)
-        numbers = torch.tensor([index for index, _, _ in group], device="cpu")
-        made.append((numbers, torch.cat([live for _, live, _ in group]), None if bool(where.all()) else where))
-    order = torch.cat([numbers for numbers, _, _ in made]).argsort()
-    blocks = sorted([(index, where.any(-1, keepdim=True)) for group in groups for index, _, where in group], key=lambda one: one[0])
-    some = torch.cat([one for _, one in blocks])[:rows]
-    return order, made, None if bool(some.all()) else some
+        where = where[:, :1] if bool((where == where[:, :1]).all()) else where
+        keys = torch.stack([found[index][0] for index in group])
+        groups.append((torch.tensor(group, device="cpu"), keys, None if bool(where.all()) else where))
+    order = torch.cat([numbers for numbers, _, _ in groups]).argsort()
+    some = torch.cat([where.flatten(1).any(-1, keepdim=True) for _, where in found])[:rows]
+    return order, groups, None if bool(some.all()) else some

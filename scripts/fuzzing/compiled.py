@@ -50,7 +50,7 @@ def small_groups() -> Iterator[None]:
     small = (
         (runtime_parts, {"PART": 1, "FEWEST": 1, "CALL": 0}),
         (pairs, {"LEAST": 1}),
-        (runtime_blocks, {"BLOCK": 2, "SHORTEST": 1, "LIVE": 2, "MOST": 8}),
+        (runtime_blocks, {"BLOCK": 2, "COPY": 1, "SHORTEST": 1, "LIVE": 2, "MOST": 16}),
         (runtime_routed, {"SHORTEST": 1, "SPARSE": 2}),
         (runtime_shifts, {"KEYS": 1, "STRIP": 2}),
         (distances, {"LEAST": 1}),

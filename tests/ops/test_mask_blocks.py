@@ -25,6 +25,8 @@ MASKS = {
     "rows without keys": f"pos(M) <= pos(N) - 2 and (is_pow2({APART}) or pos(M) // 3 == 1)",
     "no pair at all": "pos(M) * pos(N) < 0",
     "every pair": "pos(M) * pos(N) >= 0",
+    "blocks of eight": "pos(M) // 8 == pos(N) // 8 or pos(M) // 8 == 1 and pos(N) % 3 > 0",
+    "blocks of sixteen without keys": "pos(M) // 16 < pos(N) // 16",
     "floats": "cos(0.3 * pos(N) * pos(M)) > 0.5",
 }
 LEFT = {
@@ -55,19 +57,23 @@ def found(module: Any, inputs: list[Tensor]) -> tuple[Tensor, tuple[Tensor, ...]
 @pytest.fixture
 def always(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Blocks are taken however short and many they are; gives the number of calls of each run that took them."""
-    small = {"SHORTEST": 1, "BLOCK": 4, "LIVE": 2, "MOST": 20}
+    small = {"SHORTEST": 1, "BLOCK": 4, "COPY": 1, "LIVE": 2, "MOST": 200}
     for name, value in small.items():
         monkeypatch.setattr(runtime_blocks, name, value)
     monkeypatch.setattr(runtime_parts, "FEWEST", 1)
     counts: list[int] = []
-    plan = runtime_blocks.kept_plan
+    plan, call = runtime_blocks.kept_plan, runtime_blocks.one_block_group
 
-    def counted(*args: Any) -> Any:
-        made = plan(*args)
-        counts.append(len(made[1]))
-        return made
+    def planned(*args: Any) -> Any:
+        counts.append(0)
+        return plan(*args)
 
-    monkeypatch.setattr(runtime_blocks, "kept_plan", counted)
+    def counted(*args: Any) -> Tensor:
+        counts[-1] += 1
+        return call(*args)
+
+    monkeypatch.setattr(runtime_blocks, "kept_plan", planned)
+    monkeypatch.setattr(runtime_blocks, "one_block_group", counted)
     return counts
 
 
@@ -75,7 +81,7 @@ def always(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_blocks_say_what_the_mask_says(name: str, always: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     module = built(MASKS[name])
     assert "block_attention" in module.code
-    for n, m in ((1, 1), (13, 13), (5, 14), (14, 5)):
+    for n, m in ((1, 1), (13, 13), (5, 14), (14, 5), (37, 70)):
         inputs, count = given(n, m), len(always)
         blocks = found(module, inputs)
         assert len(always) == count + 1
@@ -130,6 +136,25 @@ def test_many_blocks_are_a_mask() -> None:
 
     assert runtime_blocks.block_plan(mask, (64,), 640, 640, 64) is not None
     assert runtime_blocks.block_plan(mask, (400,), 640, 640, 64) is None
+
+
+@pytest.mark.parametrize(("size", "block"), [(64, 64), (128, 128), (192, 64), (256, 256), (512, 256)])
+def test_blocks_are_as_large_as_the_mask_lets_them_be(size: int, block: int) -> None:
+    def mask(b: Any, h: Any, i: Tensor, j: Tensor) -> Tensor:
+        back = i // size - j // size
+        return (j <= i) & ((back == 0) | (back == 2))
+
+    rows = 10 * size - 3
+    found, order, groups, some = runtime_blocks.block_plan(mask, (), rows, rows, 64)
+    assert (found, len(order), some) == (block, -(-rows // block), None)
+    at = torch.arange(len(order) * block)
+    said = torch.zeros(len(at), len(at), dtype=torch.bool)
+    for numbers, keys, where in groups:
+        for place, (number, met) in enumerate(zip(numbers, keys, strict=True)):
+            columns = at.view(-1, block)[met].flatten()
+            said[at.view(-1, block)[number].unsqueeze(-1), columns] = True if where is None else where[0, min(place, where.shape[1] - 1)]
+    assert torch.equal(said[:rows, :rows], mask(0, 0, at[:rows, None], at[:rows]))
+    assert not said[:rows, rows:].any()
 
 
 def test_the_library_has_it_exported_as_a_mask(always: list[int]) -> None:
