@@ -18,11 +18,14 @@ def sink_softmax(x: Tensor, sink: Tensor) -> Tensor:
 
 
 def features_last(q: Tensor) -> Tensor:
-    """The queries of an attention, with features side by side in memory where torch.compile or torch.export looks.
+    """The queries of an attention, with features side by side in memory, and alone there, where PyTorch 2.13 needs it.
 
-    Inductor of PyTorch 2.13 takes the result of attention to lie otherwise than it does where neither queries nor keys nor values do.
+    It lays out the result as the queries are. Where their windows overlap so that a step to the next position is a step to the next feature,
+    it takes the wrong one of the two. Under torch.compile and torch.export inductor does where no features lie side by side.
     """
-    return q.contiguous() if torch.compiler.is_compiling() and q.stride(-1) != 1 else q
+    if q.stride(-1) != 1:
+        return q.contiguous() if torch.compiler.is_compiling() else q
+    return q.contiguous() if 1 in q.stride()[:-1] else q
 
 
 def masked_attention(

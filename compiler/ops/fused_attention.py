@@ -13,6 +13,7 @@ from .attention_parts import Parts, combine, told_apart
 from .flex import flex
 from .mask_groups import Groups, Prefix, Routed, Told
 from .pairs import by_positions
+from .softmax import overlaps
 
 Dimensions = Sequence[Sequence[str]]
 
@@ -112,7 +113,7 @@ def _queries_and_keys(e: Emitter, parts: Parts, layout: Layout) -> tuple[Any, An
     if len(dots) > 1:
         return e.call("torch.cat", left, -1), e.call("torch.cat", right, -1)
     aside = q[0].axes and q[0].axes[-1] not in dots[0]
-    return e.call("runtime.features_last", left[0]) if aside else left[0], right[0]
+    return e.call("runtime.features_last", left[0]) if aside or overlaps(parts.node.inputs[0]) else left[0], right[0]
 
 
 def _four(e: Emitter, parts: Parts, value: Value, dimensions: Dimensions) -> Any:

@@ -92,6 +92,13 @@ def may_be_infinite(x: Node) -> bool:
     return False
 
 
+def overlaps(x: Node) -> bool:
+    """Whether it may be windows (`unfold`) that share memory, moved or not."""
+    while x.op in MOVES and x.op != "unfold" and len(x.inputs) == 1:
+        x = x.inputs[0]
+    return x.op == "unfold"
+
+
 # ------------------------------------------------------------------ lowering
 
 
