@@ -20,8 +20,8 @@ def sink_softmax(x: Tensor, sink: Tensor) -> Tensor:
 def features_last(q: Tensor) -> Tensor:
     """The queries of an attention, with features side by side in memory, and alone there, where PyTorch 2.13 needs it.
 
-    It lays out the result as the queries are. Where their windows overlap, so that the next position is the next feature, it takes the wrong
-    one of the two. Under torch.compile and torch.export inductor does where no features lie side by side.
+    It lays out the result as the queries are. Where their windows overlap, so that the next position is the next feature, it takes the
+    wrong one of the two. Under torch.compile and torch.export inductor does where no features lie side by side.
     """
     if q.stride(-1) != 1:
         return q.contiguous() if torch.compiler.is_compiling() else q
