@@ -43,6 +43,8 @@ BY_POSITIONS = (
     "that meet equally many blocks of keys are one call, else it is a mask"
 )
 ELSEWHERE = "on a GPU, and in a graph that is exported or compiled, it is a mask"
+SCORES = 1 << 17
+"""Products are not taken for fewer scores; so does the runtime."""
 BLOCKS = "blocks without an allowed pair are left out, as told by positions and numbers"
 WHOLE_MASK = "it is looked at whole for the blocks that have no allowed pair"
 Site = tuple[Span, tuple[str, ...]]
@@ -129,7 +131,8 @@ def function_of(node: Node, way: Way) -> str:
     if way.layout is not None and by_positions(roles(node), way.layout) is not None:
         return "block_attention"
     if way.kind == "fused":
-        return next((name for option, name in FUSED.items() if option in node["extras"]), "scaled_dot_product_attention")
+        plain = "few_keys_attention" if node.options.get("products") else "scaled_dot_product_attention"
+        return next((name for option, name in FUSED.items() if option in node["extras"]), plain)
     if way.kind == "chunked":
         return "chunked_attention"
     if "sink_logit" in node["extras"]:
@@ -155,6 +158,8 @@ def _dimensions(layout: Layout | None) -> Dimensions | None:
 
 
 def _text(parts: Roles, way: Way) -> str:
+    if way.layout is not None and parts.node.options.get("products"):
+        return f"products on {_dimensions_text(way.layout)}; the scores {scores_text(parts)} are held"
     if way.layout is not None:
         return f"one call of PyTorch's fused attention on {_dimensions_text(way.layout)}; the scores {scores_text(parts)} are never held"
     if way.kind == "chunked":
@@ -174,6 +179,8 @@ def _remarks(parts: Roles, way: Way, training: bool) -> list[str]:
     if way.layout is None:
         return []
     found = _repeated(copied(parts, way.layout))
+    if parts.node.options.get("products"):
+        found.append(f"keys are few; PyTorch's fused attention where there are fewer than {SCORES:,} scores, and in half precision")
     if way.layout.scaled:
         found.append(f"the scale is multiplied into the {way.layout.scaled} first")
     if len(parts.q) > 1:

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from .runtime import may_be_read
 
+SCORES = 1 << 17
+"""With fewer scores the calls of products cost more than they gain."""
+
 
 def sink_softmax(x: Tensor, sink: Tensor) -> Tensor:
     """Softmax over the last dimension of `x` [.., keys] with `sink` [.., 1] (may broadcast) as one more logit, whose weight is left out."""
@@ -36,17 +39,45 @@ def masked_attention(
     bias: Tensor | None,
     scale: float,
     dropout_p: float = 0.0,
+    products: bool = False,
 ) -> Tensor:
     """PyTorch's attention on [batch, heads, rows, features] where `where` holds; rows without any key give zeros and no gradients.
 
-    Not every kernel keeps such rows from being NaN, so they look at everything and are zeroed afterwards.
+    Not every kernel keeps such rows from being NaN, so they look at everything and are zeroed afterwards. `products`: keys are few.
     """
     some = where.any(-1, keepdim=True)
     mask = where | ~some
     if bias is not None:
         mask = torch.where(mask, bias, float("-inf"))
-    y = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout_p, scale=scale)
-    return torch.where(some, y, 0)
+    attention = few_keys_attention if products else torch.nn.functional.scaled_dot_product_attention
+    return torch.where(some, attention(q, k, v, attn_mask=mask, dropout_p=dropout_p, scale=scale), 0)
+
+
+def few_keys_attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    scale: float = 1.0,
+) -> Tensor:
+    """PyTorch's attention on [batch, heads, rows, features] as products, which are faster than its kernel for few keys and many rows.
+
+    Each row has a key, and a number for it in `attn_mask`.
+    """
+    lead, rows, keys, compiling = q.shape[:2], q.shape[-2], k.shape[-2], torch.compiler.is_compiling()
+    few = not compiling and q.shape[:-1].numel() * keys < SCORES
+    if few or q.device.type != "cpu" or q.dtype.itemsize < 4:
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=attn_mask, dropout_p=dropout_p, scale=scale)
+    q, k, v = (x.expand(*lead, *x.shape[-2:]).flatten(0, 1) for x in (q, k, v))
+    scores = torch.bmm(q * scale, k.mT) if compiling else torch.baddbmm(q.new_empty(1, 1, 1), q, k.mT, beta=0, alpha=scale)
+    if attn_mask is not None:
+        scores = scores.view(*lead, rows, keys)
+        told = attn_mask.dtype == torch.bool
+        scores = (torch.where(attn_mask, scores, float("-inf")) if told else scores + attn_mask).flatten(0, 1)
+    weights = torch.softmax(scores, -1)
+    weights = torch.nn.functional.dropout(weights, dropout_p) if dropout_p else weights
+    return torch.bmm(weights, v).view(*lead, rows, -1)
 
 
 def prefix_attention(

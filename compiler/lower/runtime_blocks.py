@@ -46,7 +46,7 @@ def block_attention(q: Tensor, k: Tensor, v: Tensor, mask: Callable[..., Tensor]
     block, order, groups, some = plan
     q, k, v = (as_blocks(x, block) for x in (q, k, v))
     most = MOST // max(1, *(x[..., 0, :, :].numel() for x in (k, v)))
-    found = [one_block_group((q, k, v), *piece, scale) for group in groups for piece in in_pieces(*group, most)]
+    found = [one_block_group((q, k, v), piece, scale) for group in groups for piece in in_pieces(group, most)]
     y = torch.cat(found, -3).index_select(-3, order).flatten(-3, -2)[..., :rows, :]
     return y if some is None else torch.where(some, y, 0)
 
@@ -57,17 +57,18 @@ def as_blocks(x: Tensor, block: int) -> Tensor:
     return x.reshape(*x.shape[:-2], -1, block, x.shape[-1])
 
 
-def in_pieces(rows: Tensor, keys: Tensor, where: Tensor | None, most: int) -> list[Any]:
+def in_pieces(group: tuple[Tensor, Tensor, Tensor | None], most: int) -> list[tuple[Tensor, Tensor, Tensor | None]]:
     """A group in parts for which no more than `most` blocks of keys are copied, or those of one block of rows."""
+    rows, keys, where = group
     size = max(1, most // keys.shape[-1])
     if where is None or where.shape[1] == 1:
         return [(rows[at : at + size], keys[at : at + size], where) for at in range(0, len(rows), size)]
     return [(rows[at : at + size], keys[at : at + size], where[:, at : at + size]) for at in range(0, len(rows), size)]
 
 
-def one_block_group(blocks: Sequence[Tensor], rows: Tensor, keys: Tensor, where: Tensor | None, scale: float) -> Tensor:
-    """The blocks `rows` [group] of queries, each with its blocks of `keys` [group, many]; a mask [1, group or 1, block, many * block]."""
-    q, k, v = blocks
+def one_block_group(blocks: Sequence[Tensor], group: tuple[Tensor, Tensor, Tensor | None], scale: float) -> Tensor:
+    """Blocks of queries [group], each with its blocks of keys [group, many], under a mask [1, group or 1, block, many * block]."""
+    (q, k, v), (rows, keys, where) = blocks, group
     batch, heads, count = q.shape[0], q.shape[1], len(rows)
     asked = q.index_select(-3, rows).flatten(0, 1)
     met, taken = (x.index_select(-3, keys.flatten()).view(batch * heads, count, -1, x.shape[-1]) for x in (k, v))

@@ -37,7 +37,8 @@ def attend_scratch(node: Node) -> Size:
     """How many numbers are held besides inputs and result: all scores and all weights, those of a chunk, or what one call needs copied."""
     parts, way, sizes = roles(node), attend_way(node), sizes_of(node.inputs)
     if way.layout is not None:
-        return _made_for(parts, way.layout, sizes)
+        scores = count((*parts.rows, *parts.keys), sizes) * 2 if node.options.get("products") else Size.of(0)
+        return scores + _made_for(parts, way.layout, sizes)
     if way.kind == "chunked":
         chunk: Size = node["chunk"]
         rows = count(parts.rows, sizes)

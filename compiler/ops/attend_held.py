@@ -76,15 +76,15 @@ def _is_pair(node: Node, loose: frozenset[str], keys: frozenset[str]) -> bool:
 def held_for_pairs(node: Node, training: bool, width: int) -> Size:
     """The bytes for scores, weights, and masks of full size; `width`: those of a float.
 
-    Where all scores are held, there are two numbers for each, and the bias and the mask that are arithmetic. A fused call holds these, and
-    for a mask its form for rows without keys and PyTorch's own, of floats; not where the mask is a flag, or tells groups. In training
-    dropout and a bias with gradients make PyTorch hold all scores inside.
+    Where all scores are held (products, too), there are two numbers for each, and the bias and the mask that are arithmetic. A fused call
+    holds these, and for a mask its form for rows without keys and PyTorch's own, of floats; not where the mask is a flag, or tells groups.
+    In training dropout and a bias with gradients make PyTorch hold all scores inside.
     """
     parts, sizes, way = roles(node), sizes_of(node.inputs), attend_way(node)
     scores = count((*parts.rows, *parts.keys), sizes)
     own = told(parts).names
     total = Size.of(0)
-    if way.kind == "explicit" or (way.layout is not None and _falls_back(parts, training)):
+    if way.kind == "explicit" or node.options.get("products") or (way.layout is not None and _falls_back(parts, training)):
         total = total + scores * 2 * width
     if way.layout is not None and (way.layout.causal or isinstance(way.layout.planned, Groups)):
         return total

@@ -71,11 +71,12 @@ def _call(e: Emitter, parts: Parts, layout: Layout, main: tuple[Any, Any, Any], 
     if pairs is not None:
         mask, given = e.per_pair(pairs, parts.groups([(), (), layout.rows, parts.keys]))
         return e.call("runtime.block_attention", *main, mask, given, **options)
+    products = bool(parts.node.options.get("products"))
     if where is not None:
-        return e.call("runtime.masked_attention", *main, where, bias, **options)
+        return e.call("runtime.masked_attention", *main, where, bias, **options, **({"products": True} if products else {}))
     if bias is not None:
         options["attn_mask"] = bias
-    return e.call("torch.nn.functional.scaled_dot_product_attention", *main, **options)
+    return e.call("runtime.few_keys_attention" if products else "torch.nn.functional.scaled_dot_product_attention", *main, **options)
 
 
 def _grouped(e: Emitter, parts: Parts, layout: Layout, groups: Groups, main: tuple[Any, Any, Any], options: dict[str, Any]) -> Any:

@@ -108,14 +108,21 @@ def _attention(tracer: Tracer, args: Args, kwargs: Options) -> Tensor:
     q, k, v = (arg.memory for arg in args[:3])
     if q is None or v is None:
         return Tensor(None)
-    sizes = (*q.sizes[:3], v.sizes[3])
     fused = all(map(_features_inside, (q, k, v))) and "dropout_p" not in kwargs and equal(q.sizes[3], v.sizes[3]) is not False
     if not fused:
-        for arg, scaled in zip(args[:3], (True, True, False), strict=True):
-            _as_one(tracer, arg, "scaled_dot_product_attention", elementwise([arg.memory]) if scaled and arg.memory is not None else None)
-        return Tensor(fresh(sizes))
+        return _products(tracer, args, kwargs)
     order = elementwise([q])
-    return Tensor(Memory(sizes, order.places, order.joined))
+    return Tensor(Memory((*q.sizes[:3], v.sizes[3]), order.places, order.joined))
+
+
+def _products(tracer: Tracer, args: Args, kwargs: Options) -> Tensor:
+    """[batch, heads, rows, features] in this order, where PyTorch takes products, or we do."""
+    from .tracing import Tensor
+
+    for arg, scaled in zip(args[:3], (True, True, False), strict=True):
+        _as_one(tracer, arg, "scaled_dot_product_attention", elementwise([arg.memory]) if scaled and arg.memory is not None else None)
+    q, v = args[0].memory, args[2].memory
+    return Tensor(fresh((*q.sizes[:3], v.sizes[3])) if q is not None and v is not None else None)
 
 
 def _features_inside(memory: Memory | None) -> bool:
@@ -129,7 +136,7 @@ def _masked_attention(tracer: Tracer, args: Args, kwargs: Options) -> Tensor:
     """`torch.where` of whether a row has any key, the attention, and zero."""
     from .tracing import Tensor
 
-    y, where = _attention(tracer, args, kwargs).memory, args[3].memory
+    y, where = (_products if kwargs.get("products") else _attention)(tracer, args, kwargs).memory, args[3].memory
     if y is None or where is None:
         return Tensor(None)
     return Tensor(elementwise([fresh((*where.sizes[:-1], Size.of(1))), y]))
@@ -234,6 +241,7 @@ RULES: dict[str, Rule] = {
     "torch.baddbmm": _batched,
     "torch.nn.functional.scaled_dot_product_attention": _attention,
     "runtime.features_last": _view("detach"),  # in eager it is the same tensor
+    "runtime.few_keys_attention": _products,
     "runtime.masked_attention": _masked_attention,
     "runtime.sink_attention": _sink_attention,
     "runtime.distance_attention": _attention_in_parts,

@@ -14,6 +14,7 @@ from .base import Change, Mode, Pass
 from .chunks import Chunks
 from .dead_slices import DeadSlices
 from .distances import Distances
+from .few_keys import FewKeys
 from .inference import InferenceFolding
 from .inference_evaluation import Evaluation
 from .inside import Inside
@@ -67,8 +68,9 @@ def passes(level: int = 2, mode: Mode = "train", target: Target = EAGER) -> tupl
 
 
 def _pays(one: Pass, target: Target) -> bool:
-    """Blocks and rows made of views are for the CPU: on a GPU FlexAttention takes mask and bias as functions, and has blocks of its own."""
-    return target.backend in one.backends and not (target.device == "cuda" and isinstance(one, Live | Distances))
+    """Blocks, rows made of views, and products are for the CPU: on a GPU FlexAttention takes mask and bias as functions, and has its own
+    blocks."""
+    return target.backend in one.backends and not (target.device == "cuda" and isinstance(one, Live | Distances | FewKeys))
 
 
 def _told(one: Pass, target: Target) -> Pass:
@@ -92,6 +94,7 @@ def _all() -> tuple[Pass, ...]:
         Plan(),
         Live(),
         Distances(),
+        FewKeys(),
         MemoryLimit(),
         OneByOne(),
         Siblings(),

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import attn
-from attn.compiler.lower import runtime_blocks, runtime_parts, runtime_routed, runtime_shifts
+from attn.compiler.lower import runtime_attention, runtime_blocks, runtime_parts, runtime_routed, runtime_shifts
 from attn.compiler.ops import pairs
 from attn.compiler.passes import Mode
 from attn.compiler.passes.distances import distances
@@ -48,6 +48,7 @@ def compiled_differences(program: Program, mode: Mode, case: Case, wanted: Answe
 def small_groups() -> Iterator[None]:
     """Attention looks for groups, parts and distances among however few rows."""
     small = (
+        (runtime_attention, {"SCORES": 0}),
         (runtime_parts, {"PART": 1, "FEWEST": 1, "CALL": 0}),
         (pairs, {"LEAST": 1}),
         (runtime_blocks, {"BLOCK": 2, "COPY": 1, "SHORTEST": 1, "LIVE": 2, "MOST": 16}),
