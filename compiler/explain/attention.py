@@ -92,7 +92,7 @@ def _one(node: Node, training: bool, condition: str, on_gpu: bool = False) -> At
         place=place_of(node.span),
         name=node.name,
         scopes=[],
-        way=way.kind,
+        way="products" if node.options.get("products") and way.layout is not None else way.kind,
         function=function_of(node, way),
         scores=scores_text(parts),
         layout=_dimensions(way.layout),
@@ -159,7 +159,7 @@ def _dimensions(layout: Layout | None) -> Dimensions | None:
 
 def _text(parts: Roles, way: Way) -> str:
     if way.layout is not None and parts.node.options.get("products"):
-        return f"products on {_dimensions_text(way.layout)}; the scores {scores_text(parts)} are held"
+        return f"on {_dimensions_text(way.layout)}, as keys are few; the scores {scores_text(parts)} are held"
     if way.layout is not None:
         return f"one call of PyTorch's fused attention on {_dimensions_text(way.layout)}; the scores {scores_text(parts)} are never held"
     if way.kind == "chunked":
@@ -180,7 +180,7 @@ def _remarks(parts: Roles, way: Way, training: bool) -> list[str]:
         return []
     found = _repeated(copied(parts, way.layout))
     if parts.node.options.get("products"):
-        found.append(f"keys are few; PyTorch's fused attention where there are fewer than {SCORES:,} scores, and in half precision")
+        found.append(f"where there are fewer than {SCORES:,} scores, and in half precision, it is PyTorch's fused attention")
     if way.layout.scaled:
         found.append(f"the scale is multiplied into the {way.layout.scaled} first")
     if len(parts.q) > 1:

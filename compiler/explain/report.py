@@ -94,15 +94,16 @@ class Dimensions(Model):
 class Attention(Model):
     """One attention in the text and the way it is computed.
 
-    `fused`: one call of PyTorch's kernel. `chunked`: some keys at a time. `explicit`: all scores are held. `written out`: products and a
-    softmax that are not one `attend`. `taken apart`: another pass made something else of it. `scopes` are the blocks it stands in, one
-    for each time it is there. `function` is what the generated code calls. `scratch` is the memory it holds besides inputs and result.
+    `fused`: one call of PyTorch's kernel. `products`: two of them and a softmax. `chunked`: some keys at a time. `explicit`: all scores
+    are held. `written out`: products and a softmax that are not one `attend`. `taken apart`: another pass made something else of it.
+    `scopes` are the blocks it stands in, one for each time it is there. `function` is what the generated code calls. `scratch` is the
+    memory it holds besides inputs and result.
     """
 
     place: Place | None
     name: str
     scopes: list[str]
-    way: Literal["fused", "chunked", "explicit", "written out", "taken apart"]
+    way: Literal["fused", "products", "chunked", "explicit", "written out", "taken apart"]
     function: str
     scores: str
     layout: Dimensions | None
