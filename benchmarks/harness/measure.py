@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import random
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -39,17 +40,17 @@ def repetitions(run: Callable[[], Any], clock: Clock) -> int:
 
 
 def in_turns(runs: dict[str, Callable[[], Any]], rounds: int, clock: Clock, budget: float = math.inf) -> dict[str, list[float]]:
-    """Seconds of every way in every round. Another one begins each round. It ends early, but after two rounds, when `budget` is spent;
-    short rows have up to `MORE` times as many rounds."""
+    """Seconds of every way in every round, each in an order of its own: what a way leaves in caches and of free memory is not always the
+    same way's to use. It ends early, but after two rounds, when `budget` is spent; short rows have up to `MORE` times as many rounds."""
     names, counts = list(runs), {name: repetitions(run, clock) for name, run in runs.items()}
     found: dict[str, list[float]] = {name: [] for name in names}
+    orders = random.Random(0)
     start = time.perf_counter()
     for done in range(MORE * rounds):
         spent = time.perf_counter() - start
         if (done >= 2 and spent > budget) or (done >= rounds and spent > SHORT):
             break
-        first = done % len(names)
-        for name in names[first:] + names[:first]:
+        for name in orders.sample(names, len(names)):
             found[name].append(seconds(runs[name], counts[name], clock))
     return found
 
