@@ -46,16 +46,17 @@ class Demand:
             known[name] |= positions.get(name, full(count))
 
     def _visit(self, node: Node) -> None:
-        free = self._free(node)
+        free, unknown = self._free(node), _unknown(node)
         kept: Kept = {}
         for name, count in countable(node):
-            wanted = self._wanted[node][name] & ~self.zeros.at(node, name) if name in free else full(count)
+            wanted = self._wanted[node][name] & ~self.zeros.at(node, name) if name in free and name not in unknown else full(count)
             if wanted != full(count):
                 kept[name] = wanted
         kept = _whole_parts(node, kept)
         self.kept[node] = kept
         rule = RULES.get(node.op)
-        self.needs[node] = tuple(rule[1](self, node, kept)) if rule is not None and free else tuple({} for _ in node.inputs)
+        needs = rule[1](self, node, kept) if rule is not None and free else [{} for _ in node.inputs]
+        self.needs[node] = tuple({name: mask for name, mask in need.items() if name not in unknown} for need in needs)
         for source, need in zip(node.inputs, self.needs[node], strict=True):
             self._want(source, need)
 
@@ -64,6 +65,11 @@ class Demand:
         if node.op not in RULES or not isinstance(node.type, TensorType) or (self.mode == "train" and _draws(node)):
             return ()
         return RULES[node.op][0](node)
+
+
+def _unknown(node: Node) -> set[str]:
+    """The axes that an input has with a length that is not known: another input may have it, which has to stay as long."""
+    return {name for x in node.inputs if isinstance(x.type, TensorType) for name in x.tensor.names if length(x, name) is None}
 
 
 def _draws(node: Node) -> bool:
