@@ -26,7 +26,8 @@ QUIET = frozenset(
 
 
 def shaking(turn: int) -> Touch:
-    """x + s * (1 + |x|) * random in the place of every value x of floats that is worked out; turns 2n and 2n+1 are opposites."""
+    """x + s * (1 + |x|) * random in the place of every value x of floats that is worked out, and the same for its slope, as slopes cancel,
+    too; turns 2n and 2n+1 are opposites."""
     source = torch.Generator().manual_seed(turn // 2)
     sign = -1.0 if turn % 2 else 1.0  # each draw both ways: what jumps does so in one of them
 
@@ -36,7 +37,10 @@ def shaking(turn: int) -> Touch:
             return value
         noise = torch.randn(x.shape, generator=source, dtype=x.dtype)
         size = 1 + x.detach().abs().clamp(max=1e6)  # a masked -inf stays one
-        return Named(x + sign * SIZE * noise * size, value.axes)
+        shaken = x + sign * SIZE * noise * size
+        if shaken.requires_grad:
+            shaken.register_hook(lambda g: g + sign * SIZE * torch.randn(g.shape, generator=source, dtype=g.dtype) * (1 + g.abs()))
+        return Named(shaken, value.axes)
 
     return touch
 

@@ -56,7 +56,7 @@ def sorted_out(
     k = tuple(node for node in memory if not wanted.isdisjoint(node.tensor.names))
     v = tuple(node for node in memory if wanted.isdisjoint(node.tensor.names))
     asked, held = ({one.name for one in union(side)} for side in (q, k))
-    if not wanted <= asked & held:
+    if not wanted or not wanted <= asked & held:
         return None
     return Running(axis, tuple(q), k, v, tuple(over), None, strict, reverse)
 

@@ -84,6 +84,9 @@ class _Rule:
         return whole[0] if whole else _both_ends([found for found in usable if isinstance(found[0], Band)])
 
     def _fits(self, state: State, fact: Fact, dots: frozenset[str]) -> bool:
+        lie = [node.tensor for node in (*state.q, *state.k, state.v, *state.extras.values())]
+        if not all(any(one.has(axis) for one in lie) for axis in (fact.query, fact.key)):
+            return False  # the mask alone has it
         if fact.key in state.banded or fact.query in dots or equal(state.size(fact.query), state.size(fact.key)) is not True:
             return False
         if isinstance(fact, Band):
