@@ -25,7 +25,7 @@ class Function:
 
     `number` is the Python function of the same meaning, where there is one. `whole`: whole numbers stay whole (else they become wide).
     `flops` counts operations per number. `safe` is an argument whose value and slope are finite, for functions where some are not.
-    `real`: not defined for complex numbers here. `keywords` are the names PyTorch has for the options.
+    `real`: not defined for complex numbers here. `keywords` are the names PyTorch has for the options, `always` what it is given besides.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Function:
     differentiable: bool = True
     options: tuple[Option, ...] = ()
     keywords: dict[str, str] = field(default_factory=dict[str, str])
+    always: dict[str, float] = field(default_factory=dict[str, float])
     example: str = "x"
 
 
@@ -74,7 +75,8 @@ TABLE = (
              options=(_APPROXIMATE,), keywords={"approximate": "approximate"}),
     Function("silu", _f("silu"), "`x * sigmoid(x)`, also called swish (Elfwing et al., 2017; Ramachandran et al., 2017).", flops=5),
     Function("softplus", _f("softplus"), "`log(1 + exp(beta * x)) / beta`, a smooth relu.", flops=4,
-             options=(Option("beta", "float", 1.0, "How sharp the bend is."),), keywords={"beta": "beta"}),
+             options=(Option("beta", "float", 1.0, "How sharp the bend is."),), keywords={"beta": "beta"},
+             always={"threshold": 40}),  # above 20, PyTorch's own, 2e-9 is missing
     Function("elu", _f("elu"), "`x` above 0, `alpha * (exp(x) - 1)` below (Clevert et al., 2015).", flops=3,
              options=(Option("alpha", "float", 1.0, "Minus the limit far below 0."),), keywords={"alpha": "alpha"}),
     Function("leaky_relu", _f("leaky_relu"), "`x` above 0, `slope * x` below.", flops=2,
@@ -125,7 +127,7 @@ def lower_function(row: Function, e: Emitter, node: Node) -> Value:
     keywords = {row.keywords[option.name]: node[option.name] for option in row.options if node[option.name] != option.default}
     if keywords.get("approximate") == "none":
         del keywords["approximate"]
-    return Value(e.call(row.target, value.fx, **keywords), value.axes)
+    return Value(e.call(row.target, value.fx, **keywords, **row.always), value.axes)
 
 
 def _argument(e: Emitter, source: Node, whole: bool) -> Value:

@@ -226,6 +226,13 @@ def test_clamp_needs_a_limit() -> None:
     assert "E0305" in fault("clamp(x)")
 
 
+def test_softplus_has_no_threshold_that_shows() -> None:
+    x = torch.tensor([19.0, 21.0, 25.0, 45.0, 800.0], dtype=torch.float64)
+    block = "block t(x: [N]) -> [N] {\n    return softplus(x, beta=0.5)\n}"
+    found = attn.compile(attn.text(block), dtype=torch.float64)(2 * x)
+    torch.testing.assert_close(found, 2 * (x + torch.log1p(torch.exp(-x))), rtol=1e-15, atol=0)
+
+
 def test_softplus_is_not_divided_by_nothing() -> None:
     assert "`beta` must not be 0" in fault("softplus(x, beta=0)")
 
