@@ -38,6 +38,10 @@ class Run:
     known: dict[Size, int] = field(default_factory=dict[Size, int], compare=False)
     """Sizes that were worked out already."""
 
+    def inside(self, node: Node, value: Named) -> Named:
+        """A value that a node works out on the way, which is changed like others."""
+        return value if self.touch is None else self.touch(node, value)
+
     def drawn(self, node: Node, axes: tuple[Axis, ...]) -> Named:
         """Random numbers for a node. Refused where there are none."""
         return self.drawn_along(node, self.lengths(axes))

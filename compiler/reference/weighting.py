@@ -150,7 +150,7 @@ def _attend(run: Run, node: Node, inputs: list[Named]) -> Named:
         s = pointwise(lambda x: cap * torch.tanh(x / cap), s)
     if "bias" in extras:
         s = pointwise(torch.add, s, extras["bias"].cast("wide"))
-    a = _attention_weights(node, s, extras)
+    a = _attention_weights(node, run.inside(node, s), extras)
     if run.training and node["dropout"]:
         a = kept(a, run.drawn_along(node, a.sizes), node["dropout"])
     return contract((a, v[0]), node["keys"])
