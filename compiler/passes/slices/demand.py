@@ -55,7 +55,9 @@ class Demand:
         kept = _whole_parts(node, kept)
         self.kept[node] = kept
         rule = RULES.get(node.op)
-        needs = rule[1](self, node, kept) if rule is not None and free else [{} for _ in node.inputs]
+        needs: list[Kept] = [{} for _ in node.inputs]
+        if rule is not None and free:
+            needs = rule[1](self, node, kept)
         self.needs[node] = tuple({name: mask for name, mask in need.items() if name not in unknown} for need in needs)
         for source, need in zip(node.inputs, self.needs[node], strict=True):
             self._want(source, need)
