@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from ...dsl.frozen import frozen
 from ...dsl.source import Span
 from ..backends.target import Backend
-from ..graph import Graph
+from ..graph import Graph, Node
 
 Mode = Literal["train", "infer"]
 """`train`: every weight may change between runs and gets gradients, `module.training` decides what dropout and batch norm do.
@@ -59,3 +59,8 @@ class Pass(ABC):
     def level(self) -> int:
         """The lowest level at which it runs: 1 for exact passes, 2 for those that reassociate."""
         return 1 if self.exact else 2
+
+
+def spoken_attention(node: Node) -> str:
+    """An attention in a sentence: by its name where it has one."""
+    return f"`{node.name}`" if node.name else "this attention"

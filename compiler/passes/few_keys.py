@@ -15,7 +15,7 @@ from ..ops.mask_rows import always_sees
 from ..ops.pairs import by_positions
 from ..ops.products import sizes_of
 from ..ops.softmax import may_be_infinite
-from .base import Change, Mode, Outcome, Pass
+from .base import Change, Mode, Outcome, Pass, spoken_attention
 from .making import Make
 from .rewriting import rewrite
 
@@ -38,8 +38,7 @@ class FewKeys(Pass):
             keys = few_keys(node)
             if keys is None:
                 return None
-            name = f"`{node.name}`" if node.name else "this attention"
-            changes.append(Change(f"{name} has {keys} keys: with many rows it is products", (node.span,)))
+            changes.append(Change(f"{spoken_attention(node)} has {keys} keys: with many rows it is products", (node.span,)))
             return make.again(node, [make.new(source) for source in node.inputs], products=True)
 
         return Outcome(rewrite(graph, rule, ("attend",)), tuple(changes))

@@ -10,7 +10,7 @@ from ..graph import Graph, Node
 from ..ops.attend_held import held_for_pairs
 from ..ops.attend_way import roles
 from ..sizes import Size
-from .base import Change, Mode, Outcome, Pass
+from .base import Change, Mode, Outcome, Pass, spoken_attention
 from .limits import spoken_bytes
 from .live.blocks import ground_of
 from .making import Make
@@ -64,7 +64,7 @@ class _Rule:
             return None
         why = _obstacle(node)
         if why:
-            text = f"{_name(node)} would hold {spoken(held)} bytes, more than {spoken_bytes(self.limit)}, but {why}"
+            text = f"{spoken_attention(node)} would hold {spoken(held)} bytes, more than {spoken_bytes(self.limit)}, but {why}"
             self.left.append(Change(text, (node.span,)))
             return None
         self.changes.append(Change(self._told(node, held, decision), (node.span,)))
@@ -84,7 +84,7 @@ class _Rule:
     def _told(self, node: Node, held: Size, decision: Decision) -> str:
         where = f", where {decision.condition} (looked at in each run)" if decision.condition else ""
         return (
-            f"{_name(node)} takes {self.chunk} keys at a time: whole it would hold {spoken(held)} bytes for scores and masks, "
+            f"{spoken_attention(node)} takes {self.chunk} keys at a time: whole it would hold {spoken(held)} bytes for scores and masks, "
             f"more than {spoken_bytes(self.limit)}{where}"
         )
 
@@ -96,7 +96,3 @@ def _obstacle(node: Node) -> str:
         return f"`by={node['by']}` looks at all scores of a query together"
     told = [name for name in parts.side(parts.q) if name in parts.keys]
     return f"there is another query for every key along {' '.join(told)}" if told else ""
-
-
-def _name(node: Node) -> str:
-    return f"`{node.name}`" if node.name else "this attention"

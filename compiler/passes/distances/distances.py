@@ -13,7 +13,7 @@ from ...ops.masks import program
 from ...prepared import unchanging
 from ...sizes import Size, equal
 from ...types import Axis, TensorType
-from ..base import Change, Mode, Outcome, Pass
+from ..base import Change, Mode, Outcome, Pass, spoken_attention
 from ..live.blocks import ground_of
 from ..live.carrying import Unsaid
 from ..making import Make
@@ -87,7 +87,7 @@ class _Rule:
         bias = known_bias(make, node, parts.extras, self.known)
         if bias is None:
             return None
-        text = f"the mask of {_name(node)} is known before any run, and no row of it is empty: it is a bias of -inf, made once"
+        text = f"the mask of {spoken_attention(node)} is known before any run, and no row of it is empty: it is a bias of -inf, made once"
         self.changes.append(Change(text, (node.span,)))
         rest = {name: one for name, one in parts.extras.items() if name not in ("bias", "where")}
         extras = {**rest, "bias": bias}
@@ -102,7 +102,7 @@ class _Rule:
         short = _Parts(parts.main, {name: one for name, one in extras.items() if one is not None}, parts.keys)
         if left is bias or not short.have(node.axes):
             return None
-        self.changes.append(Change(f"what the bias of {_name(node)} adds to every key of a row alike is left out", (node.span,)))
+        self.changes.append(Change(f"what the bias of {spoken_attention(node)} adds to every key of a row alike is left out", (node.span,)))
         return short
 
     def _viewed(self, make: Make, node: Node, parts: _Parts) -> Node | None:
@@ -206,12 +206,8 @@ def _looks_back(mask: Node, query: str, key: str) -> bool:
 # ---------------------------------------------------------------- telling
 
 
-def _name(node: Node) -> str:
-    return f"`{node.name}`" if node.name else "this attention"
-
-
 def _told(node: Node, parts: _Parts, query: str, decision: Decision) -> str:
     names: Sequence[str] = [word for name, word in (("bias", "bias"), ("where", "mask")) if name in parts.extras]
     verb = "tell" if len(names) > 1 else "tells"
     where = f", where {decision.condition}" if decision.condition else ""
-    return f"{' and '.join(names)} of {_name(node)} {verb} distances along {query} alone: a view of one row{where}"
+    return f"{' and '.join(names)} of {spoken_attention(node)} {verb} distances along {query} alone: a view of one row{where}"

@@ -9,7 +9,7 @@ from typing import ClassVar
 from ...graph import Graph, Node
 from ...ops.mask_offsets import Band, Fact, Residue
 from ...sizes import Size, equal, product
-from ..base import Change, Mode, Outcome, Pass
+from ..base import Change, Mode, Outcome, Pass, spoken_attention
 from ..making import Make
 from ..plan_choice import Chooser, choices
 from ..plan_decide import Decision, compared
@@ -62,7 +62,9 @@ class _Rule:
             state, taken = self._blocks(make, first, dots)
         except Unsaid:
             self.left.append(
-                Change(f"{_name(node)} has its own numbers for pairs of queries and keys: these do not lie in blocks", (node.span,))
+                Change(
+                    f"{spoken_attention(node)} has its own numbers for pairs of queries and keys: these do not lie in blocks", (node.span,)
+                )
             )
             return None
         return self._taken(make, node, (first, state), taken, dots) if taken else None
@@ -140,15 +142,11 @@ def _both_ends(bands: list[Found]) -> Found | None:
 # ---------------------------------------------------------------- telling
 
 
-def _name(node: Node) -> str:
-    return f"`{node.name}`" if node.name else "this attention"
-
-
 def _told(node: Node, taken: list[Fact], decision: Decision) -> str:
     """`y` works on the pairs that its mask allows: along N ..."""
     parts = [_fact(fact) for fact in taken]
     where = f", where {decision.condition}" if decision.condition else ""
-    return f"{_name(node)} works on the pairs that its mask allows: {'; '.join(parts)}{where}"
+    return f"{spoken_attention(node)} works on the pairs that its mask allows: {'; '.join(parts)}{where}"
 
 
 def _fact(fact: Fact) -> str:
