@@ -82,10 +82,14 @@ def everything(seed: int) -> Setting:
 
 
 def emptied(program: Program) -> Program:
-    """With the first open axis of size 0, where there is one; its text and graph are the same. Not where sizes are numbers: a scale of
-    0 ** -0.5 times nothing is nothing before a pass, and no number where the scale is taken out of the sum."""
+    """With the first open axis of size 0, where there is one; its text and graph are the same.
+
+    Not where that makes infinities of nothing, whose products with other numbers are not the same in another order: where sizes are
+    numbers (a scale of 0 ** -0.5), or a `logsumexp` runs along the axis.
+    """
     axis = next((name for name in program.free if name != "*" and "size(" not in program.text), None)
-    return program if axis is None else replace(program, free={**program.free, axis: 0})
+    infinite = any(node.op == "logsumexp" and axis in node["axes"] for node in program.graph.nodes)
+    return program if axis is None or infinite else replace(program, free={**program.free, axis: 0})
 
 
 def case_of(program: Program, setting: Setting) -> Case:
