@@ -84,7 +84,7 @@ class Difference:
         return self.told or f"{self.name or 'the result'}: off by {self.distance:.3g}, allowed are {self.allowed:.3g}"
 
 
-BACK = 64
+BACK = 4
 """How many times as many operations a slope goes through: one that cancels on the way leaves more than those at the ends show."""
 
 
