@@ -17,7 +17,10 @@ from .targets import function
 _NAMES = {"operator.add": "add", "operator.sub": "sub", "operator.mul": "mul", "operator.truediv": "div"}
 _FUNCTIONS = {function(target): name for target, name in _NAMES.items()}
 _ARITHMETIC = frozenset(_NAMES.values())
-"""Operators whose result is memory of its own, and whose gradient does not look at it."""
+_POINTWISE = ("torch.exp", "torch.sigmoid", "torch.tanh", "torch.relu", "torch.nn.functional.elu")
+_MAKERS = {*_FUNCTIONS, function("runtime.written_over"), *map(function, _POINTWISE)}
+_MADE = _ARITHMETIC | {target.rpartition(".")[2] for target in _POINTWISE}
+"""Operators whose result is memory of its own."""
 _READERS = _ARITHMETIC | {"sum", "mean", "max", "min"}
 """Operators that look at their operands once, and keep nothing of their memory."""
 LEAST = 2**16
@@ -36,7 +39,7 @@ def spent(graph: Graph) -> frozenset[Node]:
 
 def _fits(first: Node, node: Node) -> bool:
     alike = {*first.axes} == {*node.axes} and first.dtype == node.dtype and node.dtype in ("float", "wide")
-    if first.op not in _ARITHMETIC or not alike or is_number(first):
+    if first.op not in _MADE or not alike or is_number(first):
         return False
     size = node.tensor.elements().integer()
     return bool(node.axes) and (size is None or size >= LEAST)
@@ -49,7 +52,6 @@ def _is_last(node: Node, readers: Sequence[Node], reads: int) -> bool:
 
 def write_over(made: Any, first: Any) -> None:
     """Have a call write over its first operand, if that was worked out in this graph (what is prepared stays) and comes as it is."""
-    if isinstance(made, fx.Node) and isinstance(first, fx.Node) and made.args and made.args[0] is first:
-        over = function("runtime.written_over")
-        if made.target in _FUNCTIONS and (first.target in _FUNCTIONS or first.target is over):
-            made.args, made.target = (_FUNCTIONS[cast(Any, made.target)], *made.args), over
+    taken = isinstance(made, fx.Node) and isinstance(first, fx.Node) and bool(made.args) and made.args[0] is first
+    if taken and made.target in _FUNCTIONS and first.target in _MAKERS:
+        made.args, made.target = (_FUNCTIONS[cast(Any, made.target)], *made.args), function("runtime.written_over")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -37,3 +39,10 @@ def fold(columns: Tensor, size: list[int], kernel: list[int], **steps: list[int]
     if columns.numel() == 0:
         return columns.sum() + columns.new_zeros(columns.shape[0], 1, *size)
     return torch.nn.functional.fold(columns, tuple(size), tuple(kernel), **{name: tuple(step) for name, step in steps.items()})
+
+
+def padded(x: Tensor, amounts: Sequence[int], value: float = 0.0) -> Tensor:
+    """As PyTorch's `pad`, but the tensor itself where nothing is added."""
+    if not torch.compiler.is_compiling() and not any(amounts):
+        return x
+    return torch.nn.functional.pad(x, list(amounts), value=value)

@@ -11,6 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .runtime import may_be_read
+
+STEP = 2048
+"""From so many numbers in each step on, one call for each step is faster than PyTorch's running sum, which takes its steps apart."""
+PRODUCTS = 1 << 20
+"""Up to so many products are faster written down and added up than in PyTorch's product of many matrices with a vector each."""
+
 
 def is_half(x: Tensor) -> bool:
     """Whether sums of this tensor must be kept in float32."""
@@ -134,3 +141,26 @@ def scatter_max(y: Tensor, at: Tensor, size: int) -> Tensor:
 def scatter_min(y: Tensor, at: Tensor, size: int) -> Tensor:
     """Row t of the result is the smallest of the rows l of `y` with at[l] = t; the highest value of the kind where there is none."""
     return scatter_extreme(y, at, size, "min")
+
+
+def sum_before(x: Tensor, dim: int) -> Tensor:
+    """The sum of the slices before each along a dimension; nothing is before the first."""
+    count, wanted = x.shape[dim], x.requires_grad and torch.is_grad_enabled()
+    if count == 0:
+        return x
+    if x.numel() < STEP * count or wanted or not may_be_read(x):
+        return torch.cat([torch.zeros_like(x.narrow(dim, 0, 1)), x.narrow(dim, 0, count - 1).cumsum(dim)], dim)
+    made = x.new_empty(x.shape)
+    sums = made.unbind(dim)
+    sums[0].zero_()
+    for before, one, total in zip(sums, x.unbind(dim), sums[1:], strict=False):
+        torch.add(before, one, out=total)
+    return made
+
+
+def matrix_vector(x: Tensor, y: Tensor) -> Tensor:
+    """`x @ y` of [.., rows, features] and [.., features], which lie alike; half precision is added up by PyTorch, which rounds once."""
+    small = x.numel() <= PRODUCTS and x.dtype in (torch.float32, torch.float64)
+    if small and may_be_read(x) and not torch.is_autocast_enabled("cpu"):
+        return (x * y.unsqueeze(-2)).sum(-1)
+    return torch.matmul(x, y.unsqueeze(-1)).squeeze(-1)

@@ -186,7 +186,8 @@ class Writer(Moves, ABC):
         value = self.tensor(node)
         if node.dtype == "complex":
             return value
-        return Value(self.once(("wide", value.fx), lambda: self.method("to", value.fx, self.wide_dtype())), value.axes)
+        made = self.once(("wide", value.fx), lambda: self.method("to", value.fx, self.wide_dtype()))
+        return Value(self.once(("wide", made), lambda: made), value.axes)
 
     def float_dtype(self) -> Any:
         """The working float type: the given one, or at run time that of the first float input or weight."""

@@ -86,7 +86,7 @@ def _lower_pad(e: Emitter, node: Node) -> Value:
     value = e.value(source)
     padded = {name: (e.size(before), e.size(after)) for name, before, after in pads}
     if node["mode"] == "constant":
-        fx = _constant_pad(e, value, padded, node["fill"])
+        fx = _constant_pad(e, value, padded, node)
         return Value(fx, value.axes)
     rest = [axis for axis in source.axes if axis.name not in padded]
     rest.sort(key=lambda axis: value.axes.index(axis.name))
@@ -103,11 +103,13 @@ def _copy_borders(e: Emitter, fx: Any, amounts: list[Any], mode: str, is_bool: b
     return e.method("bool", e.call("torch.nn.functional.pad", e.method("long", fx), amounts, mode=mode))
 
 
-def _constant_pad(e: Emitter, value: Value, padded: dict[str, tuple[Any, Any]], fill: float) -> Any:
+def _constant_pad(e: Emitter, value: Value, padded: dict[str, tuple[Any, Any]], node: Node) -> Any:
+    """`lent`: where nothing is added, the tensor itself will do."""
     first = min(value.axes.index(name) for name in padded)
     amounts = [number for name in reversed(value.axes[first:]) for number in padded.get(name, (0, 0))]
-    options = {"value": fill} if fill else {}
-    return e.call("torch.nn.functional.pad", value.fx, amounts, **options)
+    options = {"value": node["fill"]} if node["fill"] else {}
+    lent = node.options.get("lent", False) and not all(isinstance(number, int) for number in amounts)
+    return e.call("runtime.padded" if lent else "torch.nn.functional.pad", value.fx, amounts, **options)
 
 
 def _moves(call: Call) -> list[tuple[AxisRef, Size]]:

@@ -25,6 +25,8 @@ def _build(call: Call) -> Node:
 def _lower(e: Emitter, node: Node) -> Value:
     value = e.value(node.inputs[0])
     dim = value.axes.index(node["axis"]) - len(value.axes)
+    if node.options.get("wide_steps"):
+        return replace(value, fx=e.call("runtime.sum_before", value.fx, dim))
     fx = e.call("torch.flip", value.fx, [dim]) if node["reverse"] else value.fx
     fx = e.call(f"torch.{node.op}", fx, dim=dim)
     if node.op == "cummax":

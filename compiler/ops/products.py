@@ -107,6 +107,10 @@ def _batched_with_bias(e: Emitter, values: tuple[Value, Value, Value], parts: Se
 def _matmul(e: Emitter, pair: tuple[Value, Value], parts: Sequence[Sequence[str]], sizes: Mapping[str, Size]) -> Value:
     shared, rows, summed, columns = ([Axis(name, sizes[name]) for name in part] for part in parts)
     batch = [[axis] for axis in shared]
+    if shared and not (rows and columns):
+        (left, right), own = (pair, rows) if rows else ((pair[1], pair[0]), columns)
+        each = e.call("runtime.matrix_vector", e.flat(left, [*batch, own, summed]), e.flat(right, [*batch, summed]))
+        return e.unflat(each, [*batch, own])
     row_groups = [rows] if shared else [[axis] for axis in rows]
     left = e.flat(pair[0], [*batch, *row_groups, summed])
     right = e.flat(pair[1], [*batch, summed, columns])

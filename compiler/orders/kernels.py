@@ -256,6 +256,7 @@ RULES: dict[str, Rule] = {
     "torch.cumsum": _in_order,
     "torch.cumprod": _in_order,
     "torch.nn.functional.pad": _padded,
+    "runtime.padded": _padded,
     "torch.select": _select,
     "torch.unbind": _unbind,
     "torch.split_with_sizes": _split,

@@ -26,6 +26,10 @@ CASES = {
     "(x * rows) + sigmoid(x * rows)": 0,
     "rows * columns * x": 1,
     "x + columns": 0,
+    "elu(x) + 1": 1,
+    "sigmoid(x * rows) * columns": 1,
+    "elu(x) + 1 + mean(elu(x), over=H)": 1,
+    "elu(x) * sigmoid(elu(x))": 0,
     "x * x": 0,
 }
 

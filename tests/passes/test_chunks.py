@@ -24,6 +24,7 @@ SPELLINGS = {
     "a sum of outer products": f"return dot(q, cumsum({OUTER}, N), over=d)",
     "from the end, without oneself": f"return dot(q, cumsum({OUTER}, N, reverse=true, exclusive=true), over=d)",
     "number by number": f"return sum(q * cumsum(-({OUTER}) / 2, N), d)",
+    "divided by the sum of the keys": f"return dot(q, cumsum({OUTER}, N), over=d) / (2 + square(dot(q, cumsum(k, N), over=d)))",
     "pairs": PAIRS.format("pos(M) <= pos(N)"),
     "pairs before": PAIRS.format("pos(N) > pos(M)"),
     "pairs after": PAIRS.format("pos(M) >= pos(N)"),
@@ -89,6 +90,30 @@ def test_chunks_say_what_was_written(spelling: str) -> None:
     for n in (1, 4, 11):
         agree(blocks, whole, line(n))
     agree(made(text, SMALL, N=12), whole, line(12))
+
+
+def test_products_of_the_same_queries_and_keys_have_their_scores_in_common() -> None:
+    """Two products with all pairs of a chunk: one for the scores, one for the values; the sum of the keys needs no more."""
+    text = HEAD.format(SPELLINGS["divided by the sum of the keys"])
+    loop = "return scan N (s: [*, d, e] = 0, z: [*, d] = 0) {\n        s = s + " + OUTER + "\n        z = z + k\n"
+    loop += "        yield dot(q, s, over=d) / (2 + square(dot(q, z, over=d)))\n    }"
+    for module in (made(text, SMALL, N=12), made(HEAD.format(loop), SMALL)):
+        ways = [getattr(module, name).code for name, _ in module.named_children()] or [module.code]
+        blocks = next(code for code in [module.code, *ways] if "sum_before" in code)
+        assert blocks.count("torch.where") == 1
+        assert blocks.count("sum_before(") == 2
+        assert "cumsum" not in blocks
+
+
+def test_large_states_are_added_up_call_by_call_as_in_a_running_sum() -> None:
+    text = HEAD.format(SPELLINGS["a sum of outer products"])
+    module, whole = made(text, SMALL), made(text, None)
+    q, k, v, *rest = line(23, 64, 64)
+    with torch.no_grad():
+        by_calls = module(q, k, v, *rest)
+    for inputs in ((q, k, v), (q.requires_grad_(), k, v)):
+        assert_close(by_calls, whole(*inputs, *rest), rtol=1e-12, atol=1e-12)
+        assert_close(by_calls, module(*inputs, *rest), rtol=1e-12, atol=1e-12)
 
 
 def test_a_step_and_a_sequence_are_one_program() -> None:

@@ -37,7 +37,7 @@ class Cut:
         size = self.outer.size * self.inner.size
         axes = tuple(Axis(name, size if name == self.axis.name else old) for name, old in x.axes)
         pads = ((self.axis.name, Size.of(0), self.more),)
-        return self.make.node("pad", (x,), TensorType(axes, x.dtype), pads=pads, fill=fill, mode="constant")
+        return self.make.node("pad", (x,), TensorType(axes, x.dtype), pads=pads, fill=fill, mode="constant", lent=True)
 
     def join(self, y: Node) -> Node:
         """The inverse, at the axis' own size."""
@@ -60,19 +60,37 @@ class Parts:
     decay: Node | None
 
 
-def in_chunks(make: Make, one: Running, chunk: int, number: int) -> Node:
-    """The running product in chunks of so many positions, or in one where there are no more than that. A loop gets the `number`."""
-    if one.reverse:
-        return flipped(make, in_chunks(make, _turned(make, one), chunk, number), one.axis)
-    parts = _parts(make, one)
-    if parts.v is None and parts.decay is None:
-        return _summed(make, one, parts)
-    known = one.axis.size.integer()
+@dataclass(frozen=True)
+class Tiles:
+    """The axes on which pairs of positions lie: chunks of rows (None for one chunk alone), and keys. Products on the same ones have their
+    scores in common."""
+
+    outer: Axis | None
+    row: Axis
+    key: Axis
+
+
+def tiles_of(make: Make, axis: Axis, chunk: int) -> Tiles:
+    """Chunks of so many positions, or one where there are no more than that."""
+    known = axis.size.integer()
     if known is not None and known <= chunk:
-        return _within(make, one, parts, _pairs(make, one, parts, one.axis))
-    cut = cut_into(make, one.axis, chunk)
+        return Tiles(None, axis, Axis(make.fresh(f"{axis.name}'"), axis.size))
+    cut = cut_into(make, axis, chunk)
+    return Tiles(cut.outer, cut.inner, Axis(make.fresh(f"{cut.inner.name}'"), cut.inner.size))
+
+
+def in_chunks(make: Make, one: Running, tiles: Tiles, number: int, scored: bool = False) -> Node:
+    """The running product in chunks. A loop gets the `number`. `scored`: another product has the same scores."""
+    if one.reverse:
+        return flipped(make, in_chunks(make, _turned(make, one), tiles, number, scored), one.axis)
+    parts = _parts(make, one)
+    if parts.v is None and parts.decay is None and not scored:
+        return _summed(make, one, parts)
+    if tiles.outer is None:
+        return _within(make, one, parts, _pairs(make, one, parts, tiles))
+    cut = Cut(make, one.axis, tiles.outer, tiles.row)
     small = Parts(cut.split(parts.q), cut.split(parts.k), _maybe(cut, parts.v), _maybe(cut, parts.decay, 1.0))
-    pairs = _pairs(make, one, small, cut.inner)
+    pairs = _pairs(make, one, small, tiles)
     return cut.join(make.arithmetic("add", _within(make, one, small, pairs), _before(make, one, small, pairs, cut, number)))
 
 
@@ -120,8 +138,8 @@ class Pairs:
     left: Node | None
 
 
-def _pairs(make: Make, one: Running, parts: Parts, row: Axis) -> Pairs:
-    key = Axis(make.fresh(f"{row.name}'"), row.size)
+def _pairs(make: Make, one: Running, parts: Parts, tiles: Tiles) -> Pairs:
+    row, key = tiles.row, tiles.key
     at, other = make.positions(row), make.positions(key)
     seen = make.compare("lt" if one.strict else "le", other, at)
     if parts.decay is None:
@@ -154,7 +172,7 @@ def _before(make: Make, one: Running, parts: Parts, pairs: Pairs, cut: Cut, numb
     row, keys, query = cut.inner, make.widened(parts.k), make.widened(parts.q)
     if parts.decay is None or pairs.left is None:
         state = _left(make, keys, parts.v, row)
-        entered = make.node("cumsum", (state,), state.tensor, axis=cut.outer.name, exclusive=True, reverse=False)
+        entered = make.node("cumsum", (state,), state.tensor, axis=cut.outer.name, exclusive=True, reverse=False, wide_steps=True)
         return make.dot((query, entered), one.over)
     last = (row.size.integer() or 0) - 1
     until = make.rename(make.pick(pairs.left, row.name, last), {pairs.key.name: row.name})

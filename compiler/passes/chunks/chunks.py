@@ -16,7 +16,7 @@ from ..plan_choice import Chooser, choices
 from ..plan_decide import Decision
 from ..rewriting import everything, rewrite
 from .affine import NotLinear
-from .blocks import in_chunks
+from .blocks import Tiles, in_chunks, tiles_of
 from .costs import from_size, work_of, worth
 from .lifting import Unlifted
 from .loop import Loop, Reading, last, last_work, loop_of, loop_work, memories
@@ -68,6 +68,7 @@ class _Rule:
         self.changes: list[Change] = []
         self.left: list[Change] = []
         self.before: set[Node] = set()
+        self.tiles: dict[object, Tiles] = {}
 
     def __call__(self, make: Make, node: Node) -> Node | None:
         if node.op in ("dot", "sum") and node.dtype == "float":
@@ -89,12 +90,17 @@ class _Rule:
         if not decision.take:
             self.left.append(Change(f"{_told(now, found)}; in chunks of {rows} it would take more time", (now.span,)))
             return None
-        made = make.expand(self._chunked(make, found), now.axes)
+        made = make.expand(self._chunked(make, found, {} if decision.condition else self.tiles), now.axes)
         self.changes.append(Change(_told(now, found) + _how(found, rows) + _where(decision), (now.span,)))
         return self._chosen(make, (made, now), decision, ground)
 
-    def _chunked(self, make: Make, found: Running) -> Node:
-        return in_chunks(make, found, self.options.rows_of(found), self._fresh())
+    def _chunked(self, make: Make, found: Running, there: dict[object, Tiles]) -> Node:
+        """`there`: where the scores lie that are worked out in any case."""
+        known = there.get(found.scores)
+        tiles = known or tiles_of(make, found.axis, self.options.rows_of(found))
+        if found.v:
+            there[found.scores] = tiles
+        return in_chunks(make, found, tiles, self._fresh(), known is not None)
 
     def _chosen(self, make: Make, ways: tuple[Node, Node], decision: Decision, ground: Iterable[Node]) -> Node:
         if not decision.condition:
@@ -132,8 +138,9 @@ class _Rule:
         if not decision.take:
             return FEW
         values: dict[Node, Node] = {}
-        for node, one in reading.reads.items():
-            made = self._chunked(make, one.running)
+        tiles: dict[object, Tiles] = {}
+        for node, one in sorted(reading.reads.items(), key=lambda read: not read[1].running.v):
+            made = self._chunked(make, one.running, tiles)
             values[node] = made if one.from_start is None else make.arithmetic("add", made, one.from_start)
         rows = sorted({self.options.rows_of(one.running) for one in reading.reads.values()})
         said = (

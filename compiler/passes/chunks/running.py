@@ -32,6 +32,11 @@ class Running:
         return (*self.q, *self.k, *self.v, *(() if self.decay is None else (self.decay,)))
 
     @property
+    def scores(self) -> tuple[object, ...]:
+        """What makes the scores of pairs: two products in which it is the same have them in common."""
+        return self.axis, self.q, self.k, self.over, self.decay, self.strict, self.reverse
+
+    @property
     def state(self) -> tuple[Axis, ...]:
         """The axes of one running sum."""
         return tuple(axis for axis in union((*self.k, *self.v)) if axis.name != self.axis.name)
