@@ -158,7 +158,7 @@ def _lower_shift(e: Emitter, node: Node) -> Value:
         if x.size(name).integer() is None and at_least(by, 0) is not None:
             padded[name] = (forward, 0) if at_least(by, 0) else (0, back)
             cuts.append((name, 0 if at_least(by, 0) else back))
-    fx = _constant_pad(e, value, padded, node["fill"])
+    fx = _constant_pad(e, value, padded, node)
     for name, start in cuts:
         fx = e.call("torch.narrow", fx, value.axes.index(name), start, e.size(x.size(name)))
     return Value(fx, value.axes)
