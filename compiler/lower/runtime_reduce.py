@@ -145,17 +145,15 @@ def scatter_min(y: Tensor, at: Tensor, size: int) -> Tensor:
 
 def sum_before(x: Tensor, dim: int) -> Tensor:
     """The sum of the slices before each along a dimension; nothing is before the first."""
-    count, wanted = x.shape[dim], x.requires_grad and torch.is_grad_enabled()
+    count = x.shape[dim]
     if count == 0:
         return x
-    if x.numel() < STEP * count or wanted or not may_be_read(x):
+    if x.numel() < STEP * count or not may_be_read(x):
         return torch.cat([torch.zeros_like(x.narrow(dim, 0, 1)), x.narrow(dim, 0, count - 1).cumsum(dim)], dim)
-    made = x.new_empty(x.shape)
-    sums = made.unbind(dim)
-    sums[0].zero_()
-    for before, one, total in zip(sums, x.unbind(dim), sums[1:], strict=False):
-        torch.add(before, one, out=total)
-    return made
+    sums = [torch.zeros_like(x.select(dim, 0))]
+    for one in x.unbind(dim)[:-1]:
+        sums.append(sums[-1] + one)
+    return torch.stack(sums, dim)
 
 
 def matrix_vector(x: Tensor, y: Tensor) -> Tensor:

@@ -187,7 +187,7 @@ class Writer(Moves, ABC):
         if node.dtype == "complex":
             return value
         made = self.once(("wide", value.fx), lambda: self.method("to", value.fx, self.wide_dtype()))
-        return Value(self.once(("wide", made), lambda: made), value.axes)
+        return Value(self.once(("wide", made), lambda: made), value.axes)  # what is wide stays as it is
 
     def float_dtype(self) -> Any:
         """The working float type: the given one, or at run time that of the first float input or weight."""

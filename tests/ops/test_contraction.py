@@ -391,20 +391,3 @@ LINEAR_FAULTS = [
 @pytest.mark.parametrize(("head", "body", "code"), LINEAR_FAULTS)
 def test_mistakes_in_linear_are_told(head: str, body: str, code: str) -> None:
     assert code in fault(head, f"y = {body}; return x", "[*, N, D]", N=5, D=6, **({"E": 3} if "[E" in head else {}))
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
-def test_many_matrices_meet_a_vector_each(dtype: torch.dtype) -> None:
-    """Written down and added up where they are small; a half precision is rounded once, as in a product."""
-    text = attn.text("block t(x: [*, h, N, d], w: [h, d]) -> [*, h, N] {\n    return dot(x, w, over=d)\n}")
-    module = attn.compile(text, bind={"h": 3, "d": 40}, dtype=dtype, backend="eager")
-    assert "matrix_vector" in module.code
-    source = torch.Generator().manual_seed(0)
-    for rows in (1, 5, 4000):
-        x, w = (torch.randn(shape, generator=source, dtype=torch.float64).to(dtype) for shape in ((3, 3, rows, 40), (3, 40)))
-        wanted = (x.double() * w.double()[:, None]).sum(-1)
-        close = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2**-7}[dtype]
-        assert_close(module(x, w).double(), wanted, rtol=close, atol=close * 10)
-        x.requires_grad_()
-        slope = torch.autograd.grad(module(x, w).double().sum(), x)[0]
-        assert_close(slope, w[:, None].expand_as(x))

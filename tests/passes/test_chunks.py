@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.testing import assert_close
 
 import attn
@@ -114,6 +115,10 @@ def test_large_states_are_added_up_call_by_call_as_in_a_running_sum() -> None:
     for inputs in ((q, k, v), (q.requires_grad_(), k, v)):
         assert_close(by_calls, whole(*inputs, *rest), rtol=1e-12, atol=1e-12)
         assert_close(by_calls, module(*inputs, *rest), rtol=1e-12, atol=1e-12)
+    agree(module, whole, [q, k, v, *rest])
+    with forward_ad.dual_level():
+        slopes = [forward_ad.unpack_dual(one(forward_ad.make_dual(q.detach(), k), k, v, *rest)).tangent for one in (module, whole)]
+    assert_close(*slopes, rtol=1e-10, atol=1e-10)
 
 
 def test_a_step_and_a_sequence_are_one_program() -> None:

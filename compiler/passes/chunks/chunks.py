@@ -139,7 +139,7 @@ class _Rule:
             return FEW
         values: dict[Node, Node] = {}
         tiles: dict[object, Tiles] = {}
-        for node, one in sorted(reading.reads.items(), key=lambda read: not read[1].running.v):
+        for node, one in sorted(reading.reads.items(), key=lambda read: not read[1].running.v):  # sums of keys use the scores of others
             made = self._chunked(make, one.running, tiles)
             values[node] = made if one.from_start is None else make.arithmetic("add", made, one.from_start)
         rows = sorted({self.options.rows_of(one.running) for one in reading.reads.values()})
